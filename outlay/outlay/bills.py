@@ -1,6 +1,6 @@
 """A bill as a whole: which lines it has now, and which the ledger still has from when it came before."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -21,8 +21,7 @@ WHERE tenant = {{tenant:String}} AND attributes['{REPORTED_BY}'] = '{BILL}' AND 
         [source, attributes['{BILLING_ACCOUNT}'], attributes['{BILLING_PERIOD}']], char(0)))
 ORDER BY time, source, id
 """  # noqa: S608 (names of ours)
-_AROUND = 31 * 86_400
-"""Seconds around the months of a bill in which its charges may begin."""
+_AROUND = 31 * 86_400  # seconds around the months of a bill in which its charges may begin
 
 
 class Key(NamedTuple):
@@ -38,11 +37,9 @@ class Bill:
 
     def __init__(self) -> None:
         self.keys: set[Key] = set()
-        self.unreadable = 0
-        """Lines that may be in the ledger, under an identity that cannot be known."""
+        self.unreadable = 0  # lines that may be in the ledger, under an identity that cannot be known
         self.removed = 0
-        self.removed_cost = Decimal(0)
-        """USD that the removed lines cost."""
+        self.removed_cost = Decimal(0)  # USD that the removed lines cost
         self._lines: set[tuple[str, str]] = set()
 
     def noting(self, items: Items) -> Iterator[Item | None]:
@@ -74,9 +71,7 @@ class Bill:
             yield Item(event, lambda: b"", "removed line")
 
 
-def earlier_lines(
-    clickhouse: ClickHouseClient, tenant: str, keys: Iterable[Key]
-) -> Sequence[Mapping[str, Any]]:
+def earlier_lines(clickhouse: ClickHouseClient, tenant: str, keys: Iterable[Key]) -> list[dict[str, Any]]:
     """Return the lines that the ledger has of some bills, with what they cost. Raises Retryable."""
     known = sorted(keys)
     if not known:

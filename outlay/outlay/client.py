@@ -15,8 +15,7 @@ from outlay_kit.errors import Retryable
 
 NDJSON = "application/x-ndjson"
 BATCH_EVENTS = 500
-LINGER_SECONDS = 1.0
-"""So long an event waits, at most, for others to be sent with."""
+LINGER_SECONDS = 1.0  # so long an event waits, at most, for others to be sent with
 _BACKOFF = Backoff(most=5.0)
 
 
@@ -67,10 +66,8 @@ class IngestClient:
         self._http.close()
 
     def send(self, lines: Sequence[bytes], into: Sent) -> None:
-        """Send one batch of events, one JSON object each, and add its outcome to `into`.
-
-        Raises SendError if ingest refuses the request (a wrong key) or stays away for `patience` seconds.
-        """
+        """Send one batch of events, one JSON object each, and add its outcome to `into`. Raises SendError if ingest
+        refuses the request (a wrong key) or stays away for `patience` seconds."""
         answer = self._post(b"\n".join(lines))
         first = into.sent
         into.sent += len(lines)
@@ -105,10 +102,7 @@ def batches(
     lines: Iterable[bytes], size: int = BATCH_EVENTS, wait: float = LINGER_SECONDS
 ) -> Iterator[list[bytes]]:
     """Divide lines into batches of at most `size`, without blank ones; a batch waits at most `wait` seconds for more.
-
-    A thread reads, because a slow pipe cannot be interrupted. What it raises is raised after what it read; so is
-    an interruption, which the thread, as it may wait without end, does not see.
-    """
+    A thread reads, as a slow pipe cannot be interrupted; its error or an interruption is raised after what it read."""
     read: SimpleQueue[bytes | BaseException | None] = SimpleQueue()
     room = Semaphore(2 * size)  # a file that is read quicker than it is sent is not read whole into memory
     Thread(target=_read_into, args=(lines, read, room), daemon=True).start()

@@ -19,8 +19,7 @@ from outlay_kit.topics import admin
 from outlay_reports.money import counted
 from outlay_schemas import topics
 
-HEALTH_PORT = 9400
-"""Where a service serves /readyz and /metrics in the images of this project."""
+HEALTH_PORT = 9400  # where a service serves /readyz and /metrics in the images of this project
 _SECONDS = 3.0
 _KAFKA_FIX = "check OUTLAY_KAFKA, and that the brokers run"
 

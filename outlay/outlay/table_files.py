@@ -37,9 +37,7 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 
 def rows_of(path: Path, opened: BinaryIO) -> Iterator[Row]:
     """Yield the rows of a table; a row with more or fewer cells than the header has the key BROKEN alone.
-
-    Raises QueryError for a file that is not a table.
-    """
+    Raises QueryError for a file that is not a table."""
     head = opened.read(4)
     opened.seek(0)
     if head == b"PAR1":

@@ -15,8 +15,7 @@ from outlay_schemas.catalog import Catalog, Dated, FxRate
 from outlay_schemas.catalog.channels import AnyChannel
 from outlay_schemas.catalog.watch import Anomaly
 
-Documents = Mapping[str, Document]
-"""The files by name, with an empty document for each that is not there."""
+Documents = Mapping[str, Document]  # the files by name, with an empty document for each that is not there
 
 
 def contradictions(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
@@ -66,7 +65,6 @@ def _book_names(price_books: Sequence[Document]) -> Iterator[Problem]:
 
 
 def _currencies(catalog: Catalog, price_books: Sequence[Document]) -> Iterator[Problem]:
-    """Find price books in a currency that has no rate at all."""
     known = {"USD", *(rate.currency for rate in catalog.fx)}
     for document in price_books:
         content = document.content if isinstance(document.content, dict) else {}
@@ -86,7 +84,6 @@ def _duplicates(document: Document, keys: Sequence[Hashable]) -> Iterator[Proble
 
 
 def _overlaps(document: Document, keys: Sequence[Hashable], items: Sequence[Dated]) -> Iterator[Problem]:
-    """Find two items for the same key and the same time."""
     by_key: dict[Hashable, list[int]] = defaultdict(list)
     for index, key in enumerate(keys):
         other = next((n for n in by_key[key] if _overlap(items[n], items[index])), None)
@@ -113,7 +110,6 @@ def _rule_names(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
 
 
 def _unknown_names(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
-    """Find references to rules, budgets and channels that do not exist."""
     channels = [channel.id for channel in catalog.channels]
     rules = [*(budget.id for budget in catalog.budgets), *(rule.id for rule in catalog.rules)]
     for part, items, field, known, files in (
@@ -126,20 +122,16 @@ def _unknown_names(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
     ):
         for index, item in enumerate(items):
             place = (index, "match", field) if field == "rule" else (index, field)
-            for name in getattr(item, field) or ():
-                if name not in known:
-                    message = f"{name} is not in {files}" if files else f"nothing is called {name} here"
-                    hint = (
-                        f"use one of {files}, or add it there"
-                        if files
-                        else "name a rule or a budget by its id"
-                    )
-                    hint = did_you_mean(name, known) or hint
-                    yield documents[f"{part}.yaml"].problem(place, message, hint)
+            for name in (one for one in getattr(item, field) or () if one not in known):
+                message = f"{name} is not in {files}" if files else f"nothing is called {name} here"
+                hint = (
+                    f"use one of {files}, or add it there" if files else "name a rule or a budget by its id"
+                )
+                hint = did_you_mean(name, known) or hint
+                yield documents[f"{part}.yaml"].problem(place, message, hint)
 
 
 def _dependencies(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
-    """Find rules that depend on each other: none of them would ever notify anyone."""
     items = [("budgets.yaml", n, b.id, b.depends_on or ()) for n, b in enumerate(catalog.budgets)]
     items += [("rules.yaml", n, r.id, r.depends_on or ()) for n, r in enumerate(catalog.rules)]
     on = {name: names for _, _, name, names in items}
@@ -155,7 +147,6 @@ def _dependencies(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
 
 
 def _unreachable_channels(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
-    """Find channels that no route leads to, though there are routes."""
     reached = {name for route in catalog.routes for name in route.channels}
     reached |= {name for review in catalog.reviews for name in review.channels}
     for index, channel in enumerate(catalog.channels if catalog.routes else ()):
@@ -166,7 +157,6 @@ def _unreachable_channels(catalog: Catalog, documents: Documents) -> Iterator[Pr
 
 
 def _unreachable_routes(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
-    """Find the route behind one that takes every alert."""
     document = documents["routes.yaml"]
     for index, route in enumerate(catalog.routes[:-1]):
         if not route.continues and not any(route.match.model_dump().values()):
@@ -176,7 +166,6 @@ def _unreachable_routes(catalog: Catalog, documents: Documents) -> Iterator[Prob
 
 
 def _reviews(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
-    """Find reviews that go to a channel that cannot show them."""
     channels = {channel.id: channel for channel in catalog.channels}
     kinds = [kind for kind in get_args(AnyChannel) if kind.supports_review]
     able = ", ".join(get_args(kind.model_fields["type"].annotation)[0] for kind in kinds)
@@ -206,7 +195,6 @@ def _templates(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
 
 
 def _fx_gaps(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
-    """Find times between two FX rates that have none."""
     last: dict[str, FxRate] = {}
     ordered = sorted(enumerate(catalog.fx), key=lambda item: (item[1].starts is not None, item[1].starts))
     for index, rate in ordered:
@@ -232,7 +220,6 @@ def _override_meters(catalog: Catalog, documents: Documents) -> Iterator[Problem
 
 
 def _alias_cycles(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
-    """Find names that are an alias of another name, or of two names, which is ambiguous."""
     names = {(alias.dimension, alias.name) for alias in catalog.aliases}
     first: dict[tuple[str, str], str] = {}
     for index, alias in enumerate(catalog.aliases):
@@ -250,7 +237,6 @@ def _alias_cycles(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
 
 
 def _owner_cycles(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
-    """Find owners that lead back to themselves."""
     places = {(owner.key, owner.value): index for index, owner in reversed(list(enumerate(catalog.owners)))}
     for cycle in owner_cycles(catalog.owners):
         path = " → ".join(f"{key} {value}" for key, value in [*cycle, cycle[0]])

@@ -54,10 +54,8 @@ def summary(catalog: Catalog) -> str:
 
 
 def listing(catalog: CompiledCatalog, provider: str, sku: str, at: datetime) -> list[Listed]:
-    """Return the prices in force at `at` of every matching name; `*` in `provider` or `sku` stands for anything.
-
-    A name without an entry is looked up like an event's: by aliases, and by guesses, which are marked.
-    """
+    """Return the prices in force at `at` of all names that match (`*`: anything). A name without an entry is looked up
+    like an event's: by aliases, and by guesses, which are marked."""
     exact = "*" not in provider + sku
     if exact and provider:
         return [Listed(provider, sku, list_prices(catalog, provider, sku, at))]

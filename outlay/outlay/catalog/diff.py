@@ -20,10 +20,8 @@ class Change(Struct, frozen=True):
     """An entry that one catalog has and the other does not have, or has differently."""
 
     what: Literal["added", "removed", "changed"]
-    thing: str
-    """The part and the name: `price book aws-compute: p5.48xlarge`."""
-    details: list[str] = []
-    """For `changed`: the fields that differ, before → after."""
+    thing: str  # the part and the name: `price book aws-compute: p5.48xlarge`
+    details: list[str] = []  # for `changed`: the fields that differ, before → after
 
 
 def changes(old: Catalog, new: Catalog) -> list[Change]:
@@ -64,7 +62,6 @@ def _things(catalog: Catalog) -> Iterator[tuple[str, Any]]:
 
 
 def _fields(path: str, old: Any, new: Any) -> Iterator[str]:
-    """Name each field that differs, as `path: before → after`."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in old | new:
             yield from _fields(f"{path}.{key}" if path else str(key), old.get(key), new.get(key))

@@ -94,7 +94,6 @@ def write_schemas(folder: Path) -> dict[str, str]:
 def _read(
     path: Path, name: str, kind: TypeAdapter[Any], documents: dict[str, Document], problems: list[Problem]
 ) -> Any:
-    """Read one file as its type; None if it is empty or invalid."""
     try:
         document = read_yaml(path, name)
     except CatalogError as error:

@@ -1,9 +1,5 @@
-"""Takes the price data out of the installed genai-prices, as plain JSON.
-
-The catalog carries the data, so that prices depend on the catalog's revision and not on which version of the library a
-pricer happens to have. The walk is generic: fields, clauses and units that a later release adds come along by
-themselves.
-"""
+"""The price data of the installed genai-prices as plain JSON, with all that later releases add. The catalog carries it,
+so that prices depend on its revision and not on the version of the library that a pricer happens to have."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -12,15 +12,13 @@ from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import UsageEvent, usage_event_decoder
 
 T = TypeVar("T")
-_BOM = b"\xef\xbb\xbf"
-"""What some editors put before the first line of a file."""
+_BOM = b"\xef\xbb\xbf"  # what some editors put before the first line of a file
 
 
 class Refused(Struct, frozen=True):
     """A line without a price because it is not a valid usage event: the stack would make it a dead letter."""
 
-    line: int
-    """From 1, as editors count."""
+    line: int  # from 1, as editors count
     code: str
     path: str
     message: str
@@ -32,11 +30,8 @@ class Refused(Struct, frozen=True):
 def price_lines(
     lines: Iterable[bytes], price: Callable[[UsageEvent], T], at: datetime | None = None
 ) -> Iterator[T | Refused]:
-    """Price usage events given as NDJSON by `price`, one answer a line, in order; empty lines are passed over.
-
-    `at` prices every event as if it had happened then. The same checks as in the pricer apply, but for the tenant:
-    it is what a line says, if anything, because offline no API key exists to take it from.
-    """
+    """Price usage events given as NDJSON by `price`, as if at `at`: one answer a line, in order, none for empty lines.
+    The checks are the pricer's, but for the tenant: it is what a line says, as offline no API key says it."""
     for number, raw in enumerate(lines, 1):
         text = raw.removeprefix(_BOM) if number == 1 else raw
         if text.isspace() or not text:

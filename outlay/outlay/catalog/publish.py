@@ -15,10 +15,7 @@ _TRIES = 10
 
 
 def newest(kafka: KafkaSettings) -> Catalog | None:
-    """Read the topic to its end and return the newest catalog; None if none was ever published.
-
-    Raises Retryable if the end is not reached: a wrong guess would publish over a catalog.
-    """
+    """Return the newest catalog; None if none was published. Raises Retryable if the topic's end is not reached."""
     return CatalogTopic(kafka).newest()
 
 
@@ -65,10 +62,7 @@ class CatalogTopic:
 
     def publish(self, content: Catalog, clock: Clock) -> int:
         """Publish `content` as the next revision, unless it is what is in force; return the revision in force.
-
-        Two who publish at once may choose the same number. Every reader takes the first, and whoever finds that it was
-        not theirs publishes again: the number is never kept for two contents.
-        """
+        Of two with one number every reader takes the first, and whoever finds it was not theirs publishes again."""
         for _ in range(_TRIES):
             known = self.newest()
             if known is not None and same_content(known, content):

@@ -22,23 +22,18 @@ from outlay_schemas.errors import Invalid
 from outlay_schemas.events import AcceptedUsage, CostEvent
 from outlay_schemas.money import to_pico, to_usd
 
-PIECE = 10_000
-"""Events that wait in memory to be sent."""
+PIECE = 10_000  # events that wait in memory to be sent
 
 
 class Why(Struct, frozen=True):
     """An event as the ledger has it, and its explanation."""
 
     event: CostEvent
-    revision: int
-    """The catalog that it is explained by: its own, unless that is not kept any more."""
-    own: bool
-    """Whether that is the catalog that priced it."""
-    same: bool
-    """Whether the explanation comes to what the ledger says."""
+    revision: int  # the catalog that it is explained by: its own, unless that is not kept any more
+    own: bool  # whether that is the catalog that priced it
+    same: bool  # whether the explanation comes to what the ledger says
     explanation: Explanation | None = None
-    refused: str = ""
-    """Why the explanation is empty: another catalog than its own refuses the event."""
+    refused: str = ""  # why the explanation is empty: another catalog than its own refuses the event
 
 
 def why(cost: CostEvent, ledger: LedgerReader, kafka: KafkaSettings) -> Why:
@@ -53,7 +48,6 @@ def why(cost: CostEvent, ledger: LedgerReader, kafka: KafkaSettings) -> Why:
 
 
 def _catalog(revision: int, ledger: LedgerReader, kafka: KafkaSettings) -> Catalog:
-    """Return a revision, or the one in force if it is not kept."""
     body = ledger.catalog(revision)
     if body is not None:
         return decode_catalog(body)
@@ -67,20 +61,16 @@ class Amended(Struct, frozen=True):
     month: str
     zone: str
     events: int
-    change: str
-    """USD."""
+    change: str  # USD
 
 
 @dataclass(frozen=True)
 class Repriced:
     """What came of it."""
 
-    plan: PriceComparison
-    """Before and after, by group. What is refused counts as it is: it stays."""
-    refused: int
-    """Events that the catalog's policies would make dead letters; they stay as they are."""
-    sent: int
-    """Events put on Kafka again; 0 for a dry run."""
+    plan: PriceComparison  # Before and after, by group. What is refused counts as it is: it stays.
+    refused: int  # events that the catalog's policies would make dead letters; they stay as they are
+    sent: int  # events put on Kafka again; 0 for a dry run
     amended: list[Amended]
 
 
@@ -91,10 +81,7 @@ def price_again(
     wanted: Selection,
     by: Sequence[str],
 ) -> Repriced:
-    """Price a selection again, and send what differs to `sink`; None: a dry run.
-
-    Raises Retryable where the stores are away; to run it again does no harm.
-    """
+    """Price a selection again, and send what differs to `sink` (None: a dry run); repeatable. Raises Retryable."""
     closed, waiting = ClosedMonths(ledger.closed_months()), list[AcceptedUsage]()
     refused = sent = 0
 
@@ -144,10 +131,8 @@ class ClosedMonths:
 def arrived(
     ledger: LedgerReader, wanted: Selection, *, before: int, sent: int, clock: Clock, patience: float
 ) -> bool:
-    """Wait until the ledger has new revisions of `sent` events; False if it has not within `patience` seconds.
-
-    `before` is how many of the selection had an older revision when the first was sent.
-    """
+    """Wait up to `patience` seconds until the ledger has `sent` new revisions; False if it has not. `before`: how many
+    of the selection had an older revision when the first was sent."""
     deadline = clock.monotonic() + patience
     while ledger.count(wanted) > before - sent:
         if clock.monotonic() > deadline:

@@ -20,11 +20,8 @@ Pricer = Callable[[UsageEvent], CostEvent]
 
 
 def what_if(content: Catalog, model: str | None = None, book: str | None = None) -> tuple[Pricer, Pricer]:
-    """Return how events are priced by a catalog, and how they would be by another model or a book that comes first.
-
-    `model` is `provider/model`. Raises ValueError, with what there is, for a model or a book that the catalog does
-    not have. With neither, both ways are the same.
-    """
+    """Return how events are priced by a catalog, and how they would be by another model (`provider/model`) or a book
+    that comes first; the same with neither. Raises ValueError, with what there is, for one that is unknown."""
     plain = CompiledCatalog(content)
     other = plain if book is None else CompiledCatalog(only_book(content, book))
     if model is None:
@@ -44,10 +41,8 @@ def _pricer(catalog: CompiledCatalog) -> Pricer:
 
 
 def unit_price(content: Catalog, model: str, used: Sums, at: datetime) -> Fraction:
-    """Return what a model charges for usage such as this, in pico-USD a token: of an average call, by the catalog.
-
-    `model` is a name, or `provider/name`. Raises QueryError, with names that are alike, where it has no price.
-    """
+    """Return what a model (a name, or `provider/name`) charges for usage such as this, in pico-USD a token of an
+    average call, by the catalog. Raises QueryError, with names that are alike, where it has no price."""
     catalog = CompiledCatalog(content)
     calls = max(used.events, 1)
     average = {meter: Fraction(quantity) / calls for meter, quantity in used.usage.items()}

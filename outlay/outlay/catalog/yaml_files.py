@@ -20,8 +20,7 @@ try:
 except ImportError:  # pragma: no cover - a PyYAML built without libyaml
     from yaml import SafeLoader as _Safe  # type: ignore[assignment]
 
-Place = Sequence[int | str]
-"""Where a value is in a file: keys, and places in lists."""
+Place = Sequence[int | str]  # where a value is in a file: keys, and places in lists
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -29,8 +28,7 @@ class Problem:
     """A mistake in a catalog folder, which must be fixed before the catalog can be used."""
 
     file: str
-    line: int
-    """From 1; 0 for the file as a whole."""
+    line: int  # from 1; 0 for the file as a whole
     path: str
     message: str
     hint: str = ""

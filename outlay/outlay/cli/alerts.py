@@ -173,7 +173,6 @@ def snooze(
 
 
 def _target(clickhouse: ClickHouseClient, target: str) -> str:
-    """Return the id of an open alert by its first characters, or a rule or budget. Raises CommandError."""
     catalog = published_or_none()
     rules = {item.id for item in (*catalog.budgets, *catalog.rules)} if catalog else set()
     rules |= {row["rule"] for row in clickhouse.rows("SELECT DISTINCT rule FROM alerts")}
@@ -230,10 +229,7 @@ def send_sample(
 
 
 def _channels(folder: Path | None) -> dict[str, Channel]:
-    """Return the channels of the environment and of a catalog (default: the one in force, if a system runs), by name.
-
-    Raises CommandError for a catalog that cannot be read.
-    """
+    """Return the channels of the environment and of a catalog (default: the one in force, if any), by name."""
     settings, clock = load(Settings), SystemClock()
     try:
         catalog = read_folder(folder) if folder else published_or_none()
@@ -279,7 +275,6 @@ def deliveries(
 
 
 def _short(row: Mapping[str, object]) -> dict[str, object]:
-    """Return what people read; --json has the ids too."""
     return {
         name: str(value)[:19] if name in ("at", "decided", "due") else value
         for name, value in row.items()

@@ -26,8 +26,7 @@ from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.money import counted
 from outlay_schemas.topics import ROLLUPS
 
-_MOST_TWICE = 1_000_000
-"""Events that count twice, of which one rebuild takes care."""
+_MOST_TWICE = 1_000_000  # events that count twice, of which one rebuild takes care
 From = Annotated[str | None, Option("--from", metavar="TIME", help="First time, ISO 8601; UTC by default.")]
 To = Annotated[str | None, Option("--to", metavar="TIME", help="End, exclusive.")]
 Tenants = Annotated[
@@ -59,10 +58,8 @@ def audit(
     """
     asked = _range(start, end, tenant, "the ledger no longer has what the totals would be compared with")
     accepted = None
-    with (
-        open_clickhouse(
-            write=True
-        ) as clickhouse,  # scratch tables, and settings that a reader may not change
+    with (  # it writes scratch tables, and settings that a reader may not change
+        open_clickhouse(write=True) as clickhouse,
         progress_bar("events", "share", as_json) as (progress, task),
     ):
         auditor = Audit(LedgerStore(clickhouse, Settings().user_cells), clickhouse, SystemClock())
@@ -73,9 +70,7 @@ def audit(
                     asked.tenants, patience, lambda n: progress.update(task, description=f"events {n:,}")
                 )
         progress.update(task, description="cells", total=1.0, completed=0)
-        count, wrong = auditor.differences(
-            asked, patience, lambda share: progress.update(task, completed=share)
-        )
+        count, wrong = auditor.differences(asked, patience, lambda n: progress.update(task, completed=n))
         periods = auditor.periods(asked)
         conflicts = [*auditor.twice(asked), *auditor.conflicts(asked)]
         seen = {period.tenant for period in periods}
@@ -97,8 +92,7 @@ class Report:
 
     accepted_events: AcceptedEvents | None
     periods: list[Period]
-    count: int
-    """Windows that differ."""
+    count: int  # windows that differ
     wrong: list[Wrong]
     conflicts: list[Conflict]
 
@@ -149,9 +143,7 @@ class Report:
         )
         for each in self.wrong:
             for cell in each.cells:
-                right, stored = (
-                    f"{cost} USD, {counted(n, 'event')}" for cost, n in (cell.right, cell.stored)
-                )
+                right, stored = (f"{usd} USD, {counted(n, 'event')}" for usd, n in (cell.right, cell.stored))
                 window = f"{each.grain} {_time(each.window.start)} {each.window.tenant} {cell.cell}"
                 line(f"differs: {window}: ledger {right}; rollup {stored}", "red")
         columns = ("tenant", "source", "id", "with", ">bodies", "first time", "last time")

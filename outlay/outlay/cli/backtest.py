@@ -192,7 +192,6 @@ def _try(
 
 
 def _row(tenant: str, one: Fired) -> dict[str, object]:
-    """Return an alert that would have been, as people and machines read it."""
     said = dollars if one.unit == "USD" else lambda amount: f"{to_usd(amount)} {one.unit}"
     return {
         "at": f"{one.at:%Y-%m-%d %H:%M}", "until": f"{one.until:%Y-%m-%d %H:%M}" if one.until else "",
@@ -236,10 +235,7 @@ def _pictured(tried: Tried, span: TimeRange) -> tuple[cost_query.CostQuery, tren
 def planned(
     clickhouse: ClickHouseClient, old: Catalog, new: Catalog, span: TimeRange
 ) -> list[dict[str, object]]:
-    """Return what the budgets and rules that differ would have fired in `span`, as they were and as they will be.
-
-    Raises Retryable.
-    """
+    """Return what the budgets and rules that differ would have fired in `span`, before and after. Raises Retryable."""
     before, after = ({item.id: item for item in (*c.budgets, *c.rules)} for c in (old, new))
     changed = [name for name in before | after if before.get(name) != after.get(name)]
     tenants = RollupReader(clickhouse).tenants() if changed else []

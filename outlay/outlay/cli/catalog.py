@@ -44,8 +44,7 @@ Folder = Annotated[
     ),
 ]
 _DEFAULT = "the catalog that comes with Outlay"
-_NAMES = 20
-"""Most names whose prices are shown; --json has them all."""
+_NAMES = 20  # most names whose prices are shown; --json has them all
 _MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
 
@@ -216,7 +215,6 @@ def show(
 
 
 def _show_prices(found: list[Listed]) -> None:
-    """Print the prices of names."""
     for item in found[:_NAMES]:
         for shown in item.prices:
             conditions = {**shown.where, **{key: [value] for key, value in shown.context.items()}}

@@ -65,9 +65,8 @@ def chargeback(
     chosen = format_for(get_args(Format), "json" if as_json else form, file, "table")
     now = SystemClock().now()
     with open_costs(tenant or "") as costs:
-        query = parse_chargeback_query(
-            _one_tenant(costs, tenant), now, month=month, unit=unit, lines=lines, tz=tz
-        )
+        whose = _one_tenant(costs, tenant)
+        query = parse_chargeback_query(whose, now, month=month, unit=unit, lines=lines, tz=tz)
         found = read_month(costs, query, splits_of(query))
         if close:
             found = replace(found, closings=(*found.closings, _close(found, note, now)))
@@ -134,7 +133,6 @@ def _one_tenant(costs: CostReader, tenant: str | None) -> str:
 
 
 def _close(month: ChargebackMonth, note: str, now: datetime) -> Closing:
-    """Close a month, or take its amendments in by closing it again."""
     zone, known = month.question.zone.key, month.closings
     if month.question.span.end > now:
         raise CommandError(f"{month.name} has not ended in {zone}", "close it when it has")

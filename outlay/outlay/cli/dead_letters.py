@@ -25,8 +25,7 @@ from outlay_schemas.topics import COST_EVENTS
 
 app = App("dead-letters", "List, show, edit and replay events that could not be used.")
 _SHOWN = 20
-_BODY = 2000
-"""Most characters of a body that people see; --json has it whole."""
+_BODY = 2000  # most characters of a body that people see; --json has it whole
 Stage = Literal["ingest", "pricer", "aggregator"]
 
 Ids = Annotated[list[str] | None, Argument(metavar="ID", help="Default: those that the options choose.")]
@@ -68,13 +67,7 @@ def list_counts(
 
 
 @app.command("show")
-def show_whole(
-    *,
-    ids: Ids = None,
-    chosen: Chosen,
-    limit: Limit = 20,
-    as_json: AsJson = False,
-) -> None:
+def show_whole(*, ids: Ids = None, chosen: Chosen, limit: Limit = 20, as_json: AsJson = False) -> None:
     """Show dead letters whole: their origin, why they were refused, and their bytes.
 
     Examples:
@@ -154,7 +147,6 @@ def _edits(renames: list[str] | None, deletes: list[str] | None, sets: list[str]
 
 
 def _find(dead_letters: DeadLetters, chosen: Filter) -> list[StoredDeadLetter]:
-    """Return the chosen dead letters. Raises CommandError for an id that none has."""
     found = dead_letters.find(chosen)
     if missing := [name for name in chosen.ids if not any(each.id == name for each in found)]:
         hint = "it may be replayed already: outlay dead-letters show"

@@ -74,7 +74,6 @@ def _interrupt(*_: object) -> None:
 
 @contextmanager
 def _system(quiet: bool) -> Iterator[tuple[LocalState, str, LocalSystem | None]]:
-    """Return the running system, or one that lives as long as this command."""
     clock, state = SystemClock(), running()
     if state is not None:
         yield state, create_key(home_folder(), TENANT, clock), None
@@ -142,7 +141,6 @@ def _show(figures: dict[str, Any], system: LocalState, ours: LocalSystem | None)
 
 
 def _stay(system: LocalSystem) -> None:
-    """Keep the system running until Ctrl-C."""
     line("The system runs until you press Ctrl-C; use another terminal for commands.", "bold")
     clock = SystemClock()
     try:

@@ -126,10 +126,8 @@ class Meters:
 
 
 def events_of(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield one event a line, also from a file that is one JSON array or one indented event, as editors write.
-
-    Such a file is read whole; NDJSON is not. Raises CommandError for a JSON document that is not valid.
-    """
+    """Yield one event a line, also from a file that is one JSON array or one indented event (only that is read whole).
+    Raises CommandError for a JSON document that is not valid."""
     rest = iter(lines)
     head: list[bytes] = []
     for text in rest:

@@ -132,9 +132,8 @@ def _of_costs(
     unit = query.unit or "day"
     found = read_history(costs, query, now, meter)
     if not found.keys:
-        raise CommandError(
-            f"no complete {unit} of history yet", "try --freq h, or --summary for the run rate"
-        )
+        hint = "try --freq h, or --summary for the run rate"
+        raise CommandError(f"no complete {unit} of history yet", hint)
     steps = horizon or (168 if unit == "hour" else 90)
     days = [(n + 0.5) * SECONDS.get(unit, 2_629_800) / 86_400 for n in range(steps)]
     scale = _factors(costs, query, changes, now, days)

@@ -64,10 +64,8 @@ class App(typer.Typer):
         )  # fmt: skip
 
     def command(self, name: str | None = None, **more: Any) -> Callable[[Any], Any]:
-        """Return a decorator that adds a command, which ends with a message for expected errors.
-
-        A parameter whose type is a dataclass stands for the options that the fields of the dataclass declare.
-        """
+        """Return a decorator that adds a command, which ends with a message for expected errors. A parameter whose type
+        is a dataclass stands for the options that the fields of the dataclass declare."""
         from outlay.cli.output import friendly_errors
 
         add = super().command(name, cls=_Command, **more)

@@ -173,7 +173,6 @@ def litellm(*, file: OneFile, sending: Sending) -> None:
 
 
 def _removed_lines(bill: Bill, result: Imported, ingest: options.Ingest) -> Items:
-    """Yield the removals of lines that the ledger has of a bill and the files do not."""
     if bill.unreadable:
         note("lines that the bill no longer has are kept, because some of its lines cannot be read")
         return

@@ -137,7 +137,6 @@ def audit(keys_file: FileOption = None, as_json: AsJson = False) -> None:
 
 @contextmanager
 def _file(path: Path | None) -> Iterator[tuple[KeyFile, datetime]]:
-    """Return the file of keys and the time. Raises CommandError for a file that cannot be used."""
     if path is None:
         path = keys_path(home_folder())
         if not path.parent.is_dir():
@@ -150,12 +149,10 @@ def _file(path: Path | None) -> Iterator[tuple[KeyFile, datetime]]:
 
 
 def _ended(file: KeyFile, key_id: str) -> datetime | None:
-    """Return when a key ends, or ended."""
     return next((key.revoked or key.expires for key in file.all() if key.id == key_id), None)
 
 
 def _publish_end(file: KeyFile, key_id: str) -> None:
-    """Tell services through Kafka when a key ends, where OUTLAY_KAFKA names it."""
     ends = _ended(file, key_id)
     if ends is None or _KAFKA not in os.environ:
         return
@@ -177,7 +174,6 @@ def _not_in_force(file: KeyFile, key_id: str, now: datetime) -> CommandError:
 
 
 def _actor() -> str:
-    """Return who runs this, for the log: OUTLAY_ACTOR, else the user and the machine."""
     if named := os.environ.get("OUTLAY_ACTOR"):
         return named
     try:
@@ -187,7 +183,6 @@ def _actor() -> str:
 
 
 def _quotas(given: list[str]) -> dict[str, int]:
-    """Read 10000/day and 100000/month."""
     found: dict[str, int] = {}
     for text in given:
         events, _, period = text.partition("/")
@@ -212,13 +207,11 @@ def _state(key: ApiKey, now: datetime) -> str:
 
 
 def _as_dict(key: ApiKey, now: datetime) -> dict[str, object]:
-    """Return what programs read of a key: everything but how it is checked."""
     found = {**structs.asdict(key), "state": _state(key, now)}
     return {name: value for name, value in found.items() if name not in ("secret_sha256", "rotated_from")}
 
 
 def _row(key: ApiKey, now: datetime) -> dict[str, object]:
-    """Return what people read of a key."""
     limits = {field.name: getattr(key, field.name) for field in fields(Limits)}
     shown = ", ".join(f"{limit:,} {name.replace('_per_', '/')}" for name, limit in limits.items() if limit)
     return {

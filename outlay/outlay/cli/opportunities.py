@@ -95,7 +95,6 @@ def _find(clickhouse: ClickHouseClient, wanted: Selection, most: int) -> Opportu
 
 
 def _require_opportunity(clickhouse: ClickHouseClient, name: str, wanted: Selection, most: int) -> None:
-    """Raise CommandError for an id that neither the last evaluation nor one of now has."""
     known = {row["id"] for row in clickhouse.rows("SELECT DISTINCT id FROM opportunities WHERE id != ''")}
     if name not in known:
         known |= {one.id for one in _find(clickhouse, wanted, most).findings}
@@ -106,10 +105,8 @@ def _require_opportunity(clickhouse: ClickHouseClient, name: str, wanted: Select
 def savings_table(
     found: Opportunities, limit: int, least: float, dismissed: Mapping[str, str]
 ) -> ReportTable:
-    """Return the `limit` greatest savings of at least `least` USD a month, without the dismissed ones.
-
-    Under three days of events have no monthly figure: `least` then applies to the observed saving.
-    """
+    """Return the `limit` greatest savings of at least `least` USD a month, without the dismissed ones. Under three days
+    of events have no monthly figure: `least` then applies to the observed saving."""
     months = {one.id: monthly_saving(one.saving, found.since, found.until) for one in found.findings}
     least_pico = round(least * 10**12)
     large = [

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_LISTED = 20
-"""Most names that an error lists."""
+_LISTED = 20  # most names that an error lists
 _EXPECTED = {
     "outlay.embedded.errors:StackError": "",
     "outlay.client:SendError": "",
@@ -40,8 +39,7 @@ _INVISIBLE = dict.fromkeys(
     (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), None
 )
 """Control characters, and those that turn the direction of a line, are left out: they have no width."""
-_GAP = 2
-"""Blanks between two columns."""
+_GAP = 2  # blanks between two columns
 _WRAPPED = 24
 """Columns of text with blanks may be wrapped to this width on a narrow terminal; ids and numbers never are."""
 
@@ -56,10 +54,8 @@ class SafeConsole(Console):
             yield segment if control else Segment(text.translate(_INVISIBLE), style)
 
 
-out = SafeConsole(highlight=False)
-"""Where answers go."""
-err = SafeConsole(stderr=True, highlight=False)
-"""Where progress and errors go, so that answers can be piped."""
+out = SafeConsole(highlight=False)  # where answers go
+err = SafeConsole(stderr=True, highlight=False)  # where progress and errors go, so that answers can be piped
 
 
 def line(text: object, style: str = "") -> None:
@@ -139,12 +135,8 @@ def print_report(report: "ReportTable", console: Console = out) -> None:
 def print_grid(
     console: Console, head: Sequence[tuple[str, bool]], rows: Sequence[tuple[Sequence[str], str]]
 ) -> None:
-    """Print the one table of the command line: no cell is ever cut.
-
-    `head`: the title of each column, and whether it is right-aligned. `rows`: cells and a style. In a pipe and in a
-    file the table is as wide as it must be. On a narrow terminal columns of text are wrapped, and if that is not
-    enough each row becomes a block of lines.
-    """
+    """Print the one table of the command line: no cell is ever cut. `head`: titles, and whether right-aligned; `rows`:
+    cells and a style. In a pipe it is as wide as it must be; a narrow terminal wraps text, or shows rows as blocks."""
     from rich.table import Table
 
     from outlay_reports.report_table import one_line

@@ -28,8 +28,7 @@ from outlay_reports.money import counted
 from outlay_schemas.dimensions import name_of
 from outlay_schemas.events import encoder
 
-_BLOCK = 500
-"""Cost events written at once."""
+_BLOCK = 500  # cost events written at once
 
 
 def price(
@@ -106,11 +105,7 @@ def show_plan(plan: PriceComparison, title: str) -> None:
 
 
 def _moved(found: CostDifference) -> list[str]:
-    """Return how the numbers of unpriced and of estimated events change."""
-    pairs = (
-        (found.unpriced_before, found.unpriced_after),
-        (found.estimated_before, found.estimated_after),
-    )
+    pairs = ((found.unpriced_before, found.unpriced_after), (found.estimated_before, found.estimated_after))
     return [f"{old:,} → {new:,}" if old != new else f"{new:,}" for old, new in pairs]
 
 

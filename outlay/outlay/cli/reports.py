@@ -184,7 +184,6 @@ def query(
 
 
 def _sql_hint(message: str) -> str:
-    """Return how to correct a query: the column that was probably meant."""
     columns = 'list the columns: outlay query "DESCRIBE costs"'
     found = re.search(r"identifier [`']?(\w+)", message)
     if found is None:

@@ -51,7 +51,6 @@ def explain(
 
 
 def _show_why(answer: Why) -> None:
-    """Print why an event costs what it costs."""
     event = answer.event
     line(f"{event.source} {event.id}", "bold")
     for fact in _facts(event):
@@ -94,10 +93,8 @@ def _show_steps(explanation: Explanation) -> None:
         for one in explanation.steps
     ]
     if rows:
-        cost = explanation.event.cost
-        rows.append(
-            ["cost", "", "", "", "no price" if cost is None else cost, explanation.event.price_status]
-        )
+        cost = "no price" if explanation.event.cost is None else explanation.event.cost
+        rows.append(["cost", "", "", "", cost, explanation.event.price_status])
     print_table("", ["meter", ">quantity", ">price", ">per", ">USD", ""], rows, "nothing was priced")
     if explanation.reason:
         line(f"no price because: {explanation.reason}")

@@ -30,8 +30,7 @@ from outlay_reports.report_table import ReportTable
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import encoder
 
-_MOST_EVENTS = 200_000
-"""Events of the week that are priced again for savings."""
+_MOST_EVENTS = 200_000  # events of the week that are priced again for savings
 
 
 def review(

@@ -23,8 +23,7 @@ _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 def up(
     ports: Annotated[
-        Literal["fixed", "auto"],
-        Option(help="fixed: 9092, 8123, 8080 or OUTLAY_PORT_...; auto: any free."),
+        Literal["fixed", "auto"], Option(help="fixed: 9092, 8123, 8080 or OUTLAY_PORT_...; auto: any free.")
     ] = "fixed",
     foreground: Annotated[bool, Option("--foreground", help="Run in this process, as for systemd.")] = False,
     as_json: AsJson = False,

@@ -16,16 +16,13 @@ if TYPE_CHECKING:
     from outlay_reports.adapters.cost_reader import CostReader
     from outlay_schemas.catalog import Catalog
 
-SHOWN = 40
-"""Most rows of a table and problems in an error; --json and `catalog check` have them all."""
+SHOWN = 40  # most rows of a table and problems in an error; --json and `catalog check` have them all
 
 
 @contextmanager
 def open_clickhouse(*tenants: str, write: bool = False) -> "Iterator[ClickHouseClient]":
-    """Open the ClickHouse of the system that is found, as the reader unless `write`.
-
-    Raises StackError, and CommandError for one of `tenants` that is unknown; an empty name stands for all tenants.
-    """
+    """Open the ClickHouse of the system that is found, as the reader unless `write`. Raises StackError, and
+    CommandError for one of `tenants` that is unknown; an empty name stands for all tenants."""
     from outlay.local.state import stores
     from outlay_kit.clickhouse import ClickHouseClient
     from outlay_reports.adapters.cost_reader import CostReader
@@ -79,11 +76,9 @@ def read_folder(folder: Path | None) -> "Catalog":
         return load_default() if folder is None else load(folder)
     except CatalogError as error:
         problems = "".join(f"\n  {problem}" for problem in error.problems[:SHOWN])
-        count = len(error.problems)
-        raise CommandError(
-            f"the catalog in {folder} has {counted(count, 'problem')}:{problems}",
-            f"correct them, then check again: outlay catalog check {folder}",
-        ) from None
+        message = f"the catalog in {folder} has {counted(len(error.problems), 'problem')}:{problems}"
+        hint = f"correct them, then check again: outlay catalog check {folder}"
+        raise CommandError(message, hint) from None
 
 
 def published_or_none() -> "Catalog | None":

@@ -13,10 +13,8 @@ from outlay.embedded.chdb_server.users import BACKGROUND, READER_LIMITS, READER_
 from outlay.embedded.errors import MissingError
 
 WRITER = "outlay"
-CONSOLE = "console"
-"""Reads for the console's pages, so that the queries of BI tools do not delay them."""
-READER = "reader"
-"""Reads for BI tools and commands."""
+CONSOLE = "console"  # reads for the console's pages, so that the queries of BI tools do not delay them
+READER = "reader"  # reads for BI tools and commands
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,5 @@
-"""Jars, Kafka's above all: fetched once from Maven Central, held against the checksums in `kafka.jars`.
-
-The list names every jar, so that nothing is resolved on a user's machine and all machines run the same bytes.
-A jar appears under its name only when it is whole, so that an interrupted download leaves no harm.
-"""
+"""Jars, Kafka's above all, fetched once from Maven Central: `kafka.jars` names each with its checksum, so that all
+machines run the same bytes. A jar gets its name only when it is whole: an interrupted download does no harm."""
 
 import hashlib
 import os
@@ -57,10 +54,8 @@ def missing(jars: Sequence[Jar], folder: Path) -> list[Jar]:
 
 
 def kafka_classpath(progress: Progress, jars: Sequence[Jar] | None = None) -> list[Path]:
-    """Return Kafka's jars, fetching what is missing. Raises MissingError, ChecksumError or DiskError.
-
-    OUTLAY_MAVEN names a mirror of Maven Central; the usual proxy variables are honoured.
-    """
+    """Return Kafka's jars, fetching what is missing: from OUTLAY_MAVEN, a mirror of Maven Central, through the usual
+    proxy variables. Raises MissingError, ChecksumError or DiskError."""
     return fetched(locked() if jars is None else jars, f"Kafka {KAFKA_VERSION}", progress)
 
 

@@ -57,9 +57,8 @@ class KafkaBroker:
             answer = subprocess.run([*tool, *options], capture_output=True, text=True, check=False)
             if answer.returncode:
                 tail = (answer.stdout + answer.stderr).strip()[-800:]
-                raise ChildDiedError(
-                    f"Kafka's folder could not be formatted: {tail}", f"is there space in {self.folder}?"
-                )
+                message = f"Kafka's folder could not be formatted: {tail}"
+                raise ChildDiedError(message, f"is there space in {self.folder}?")
         return [*base, "kafka.Kafka", str(settings)]
 
     def answers(self) -> bool:
@@ -117,10 +116,7 @@ Configuration:
 
 
 def find_java() -> Path:
-    """Return a Java that is new enough: JAVA_HOME, PATH, or the one that came as a wheel.
-
-    Raises MissingError.
-    """
+    """Return a Java that is new enough: of JAVA_HOME, PATH, or the one that came as a wheel. Raises MissingError."""
     home = os.environ.get("JAVA_HOME")
     candidates = [Path(home) / "bin" / "java"] if home else []
     if on_path := shutil.which("java"):

@@ -1,8 +1,5 @@
-"""Writes the list of jars that make Kafka: `python -m outlay.embedded.lock_jars > outlay/outlay/embedded/kafka.jars`.
-
-For whoever moves to another version of Kafka (KAFKA_VERSION in jars.py). jgo resolves the versions; each jar is
-held against the checksum that Maven Central publishes.
-"""
+"""Writes the list of Kafka's jars: `python -m outlay.embedded.lock_jars > outlay/outlay/embedded/kafka.jars`, for a new
+KAFKA_VERSION. jgo resolves the versions; each jar is held against the checksum that Maven Central publishes."""
 
 import hashlib
 import sys

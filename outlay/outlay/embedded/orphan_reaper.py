@@ -1,9 +1,6 @@
-"""Ends what a killed parent left behind.
-
-The kernel ends the children of a parent that dies (on Linux), but not what they started in turn. So a small
-shell, started beside them, reads the process groups that run now, one line at each change; when the pipe ends,
-however the parent ended, it kills the groups of the last line. A parent that ends in order leaves an empty line.
-"""
+"""Ends what a killed parent left behind: the kernel ends its children (on Linux), but not what they started. A small
+shell reads the process groups that run, a line at each change, and kills those of the last line when the pipe ends.
+A parent that ends in order leaves an empty line."""
 
 import subprocess
 from collections.abc import Iterable

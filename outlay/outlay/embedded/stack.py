@@ -22,11 +22,8 @@ _FREE_BYTES = 500 * 2**20
 
 class EmbeddedStack:
     """Kafka and ClickHouse in `home`, for as long as this process lives. Use it as a context manager.
-
-    `ports` are those of `ports.LISTENERS`, free ones by default. It does not start where less than `least_free` bytes
-    are free on the disk.
-    Raises StackError, with what to do, if it cannot start; then nothing of it is left running.
-    """
+    `ports` are those of `ports.LISTENERS`, free ones by default. Raises StackError, with what to do, if it cannot
+    start (fewer than `least_free` bytes on the disk); then nothing of it is left running."""
 
     def __init__(
         self,

@@ -1,10 +1,7 @@
 """Starts processes, starts them again when they end, and takes them all along when it goes.
-
-A child dies with its parent: on Linux the kernel kills it when the thread that started it ends, so every
-child is started by one thread that lives as long as the process (PR_SET_PDEATHSIG). Children have a session
-of their own, so that Ctrl-C reaches the parent only, which then stops them in order. What they started in turn is
-in their session, and ends with them: by this process, or by the orphan reaper where this process is killed.
-"""
+On Linux the kernel kills a child when the thread that started it ends (PR_SET_PDEATHSIG), so one thread that lives as
+long as the process starts all. Children have a session of their own: Ctrl-C reaches the parent only, which stops them
+in order. What they started ends with the session: by this process, or by the orphan reaper where it is killed."""
 
 import contextlib
 import ctypes
@@ -75,10 +72,8 @@ class Supervisor:
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def start(self, *children: Child, wait: float) -> None:
-        """Start children side by side and wait until each is ready, at most `wait` seconds.
-
-        Raises ChildDiedError, with the end of the log of the one that is not.
-        """
+        """Start children side by side and wait until each is ready, at most `wait` seconds. Raises ChildDiedError, with
+        the end of the log of the one that is not."""
         self._logs.mkdir(parents=True, exist_ok=True)
         started = [_Kept(child, self._logs / f"{child.name}.log") for child in children]
         self._kept |= {kept.child.name: kept for kept in started}
@@ -119,11 +114,8 @@ class Supervisor:
         return {status.name: status.pid for status in self.status() if status.pid is not None}
 
     def status(self) -> list[ChildStatus]:
-        """Return the state of each child.
-
-        Other threads call this while children die and are restarted, so it asks no process and no network: it
-        reads each shared field once. A caller that wants to know whether a child is ready asks the child.
-        """
+        """Return the state of each child. Other threads call this while children are restarted: it reads each shared
+        field once, and asks no process. Whether a child is ready only the child can say."""
         found = []
         for kept in list(self._kept.values()):
             process = kept.process  # the supervisor's thread may replace it at any moment
@@ -196,17 +188,13 @@ class Supervisor:
     def _died(self, kept: _Kept, how: str) -> ChildDiedError | DiskError:
         tail = kept.log.read_bytes()[-4000:].decode(errors="replace").strip() if kept.log.exists() else ""
         if "No space left on device" in tail:
-            return DiskError(
-                f"{kept.child.name} {how}: no space left on device", f"free space on {self._logs}'s disk"
-            )
-        last = "\n".join(tail.splitlines()[-8:])
-        return ChildDiedError(
-            f"{kept.child.name} {how}. The end of its log:\n{last}", f"read {kept.log}; see: outlay doctor"
-        )
+            message = f"{kept.child.name} {how}: no space left on device"
+            return DiskError(message, f"free space on {self._logs}'s disk")
+        message = f"{kept.child.name} {how}. The end of its log:\n" + "\n".join(tail.splitlines()[-8:])
+        return ChildDiedError(message, f"read {kept.log}; see: outlay doctor")
 
 
 def _kill_group(group: int) -> None:
-    """Kill what is left of a child's session."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 

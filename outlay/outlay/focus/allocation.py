@@ -32,8 +32,7 @@ class Sharing:
     sql: str
     bound: Mapping[str, Any]
     weights: Mapping[str, Mapping[Keys, int]]
-    by: tuple[str, ...]
-    """The dimensions of a receiver, the widest first."""
+    by: tuple[str, ...]  # the dimensions of a receiver, the widest first
 
 
 def sharing(splits: Sequence[Split], found: Allocation, by: tuple[str, ...]) -> Sharing:
@@ -68,9 +67,7 @@ def shared(
     table: pa.Table, splits: Any, sharing: Sharing, units: Mapping[str, str] | None = None
 ) -> pa.Table:
     """Return the rows with those of a split cut up among its receivers; every amount adds up to what it was.
-
-    `units`: InvoiceId to the dimension whose values have a part of the invoice each.
-    """
+    `units`: InvoiceId to the dimension whose values have a part of the invoice each."""
     borne = [split for split, weights in sharing.weights.items() if split and weights]
     chosen = pc.is_in(splits, pa.array(borne, pa.string()))
     rows: list[dict[str, Any]] = []

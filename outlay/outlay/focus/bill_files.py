@@ -28,12 +28,9 @@ _KNOWN = {
 def read_bill(
     path: Path, zone: ZoneInfo, rates: Mapping[str, Decimal], named: Mapping[str, str], mark: Mark = "point"
 ) -> tuple[list[BillLine], int]:
-    """Return the lines of a bill, also those of 0 that are for a day and a model, and how many rows it has.
-
-    `path`: a file, or a folder of files. `rates`: USD for one unit of each other currency. `named`: columns by role
-    (day, model, cost, currency), where the file's own names are not known. `mark`: of decimals. Raises QueryError with
-    the line that cannot be read.
-    """
+    """Return the lines of a bill (a file, or a folder of files), also those of 0 for a day and a model, and how many
+    rows it has. `rates`: USD for one unit of each other currency. `named`: columns by role (day, model, cost, currency)
+    that differ from the known ones. `mark`: of decimals. Raises QueryError with the line that cannot be read."""
     found: list[BillLine] = []
     count = 0
     for file in files_of([path]):
@@ -54,9 +51,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     with path.open("rb") as opened:
         for line, row in enumerate(rows_of(path, opened), 2):
             if BROKEN in row:
-                raise QueryError(
-                    f"{path}, line {line} has more or fewer cells than the first line", "fix the file"
-                )
+                message = f"{path}, line {line} has more or fewer cells than the first line"
+                raise QueryError(message, "fix the file")
             yield line, {name: "" if value is None else _text(value) for name, value in row.items()}
 
 

@@ -1,8 +1,6 @@
-"""What each FOCUS column is, as SQL over the ledger's rows cut into meters (`query.py`).
-
-Source: FOCUS 1.2 (2025-05-30), 1.3 (2025-12-04), 1.4 (2026-06-04), focus.finops.org. Columns of commitments and of
-capacity are left out: the specification asks for them only of who has such things, and Outlay has none.
-"""
+"""What each FOCUS column is, as SQL over the ledger's rows cut into meters (`query.py`), by focus.finops.org: FOCUS 1.2
+(2025-05-30), 1.3 (2025-12-04), 1.4 (2026-06-04). Columns of commitments and of capacity are left out: they are only
+asked for of who has such things, and Outlay has none."""
 
 from dataclasses import dataclass
 from operator import attrgetter
@@ -125,10 +123,5 @@ OWN = (
 
 
 def columns(version: Version) -> tuple[Column, ...]:
-    """Return the columns of a version: the specification's in alphabetical order, then ours, which begin with x_.
-
-    1.3 adds HostProviderName and ServiceProviderName for PublisherName and ProviderName, which 1.4 has no more.
-    """
-    return tuple(c for c in STANDARD if c.since <= version <= c.until) + tuple(
-        sorted(OWN, key=attrgetter("name"))
-    )
+    """Return the columns of a version: the specification's in alphabetical order, then ours, which begin with x_."""
+    return (*(c for c in STANDARD if c.since <= version <= c.until), *sorted(OWN, key=attrgetter("name")))

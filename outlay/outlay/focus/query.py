@@ -50,10 +50,8 @@ class Invoices:
     """SQL expressions over the ledger's rows that find the statement of a charge, and their bound values."""
 
     id: str = "''"
-    detail: str = "''"
-    """InvoiceDetailId: the part of the invoice of the unit that pays."""
-    late: str = "0"
-    """Whether the month was closed before the event was accepted."""
+    detail: str = "''"  # InvoiceDetailId: the part of the invoice of the unit that pays
+    late: str = "0"  # whether the month was closed before the event was accepted
     bound: dict[str, object] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     """InvoiceId to the dimension whose values have a part of it each."""
@@ -64,10 +62,8 @@ _NO_INVOICES = Invoices()
 
 def invoices(closed: Sequence[ClosedPeriod]) -> Invoices:
     """Return how to find the statement of a charge: the first closing of its month after its event was accepted.
-
-    An event that was accepted after the last closing is a correction of an invoiced period. It has no statement
-    until the month is closed again. If a month was closed in several zones, UTC counts.
-    """
+    An event accepted after the last closing corrects an invoiced period: it has no statement until the month is closed
+    again. If a month was closed in several zones, UTC counts."""
     found = Invoices(bound={})
     ids, details, late = [], [], []
     for month in sorted(closed, key=lambda one: (one.zone != "UTC", one.zone, one.period)):
@@ -99,10 +95,8 @@ def statement(
     split: str = "",
     on: Invoices = _NO_INVOICES,
 ) -> str:
-    """Return the SQL of the rows of a time range. `text`: every value as text, for CSV, and not typed.
-
-    `split`: SQL for the id of the split that shares an event's cost; the rows then have one more column, `split`.
-    """
+    """Return the SQL of the rows of a time range. `text`: every value as text, for CSV. `split`: SQL for the id of the
+    split that shares an event's cost, as one more column."""
     meters = _METERS.format(
         dimensions=", ".join(f"c.{name} AS {name}" for name in EXACT),
         start=f"toDateTime(toStartOf{grain.capitalize()}(c.minute), 'UTC')",

@@ -17,8 +17,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import closed_within
 
-_ROWS = 50_000
-"""Rows of a piece, about: 50 MB."""
+_ROWS = 50_000  # rows of a piece, about: 50 MB
 _TYPES = {
     "text": pa.string(),
     "decimal": pa.decimal128(38, 12),
@@ -29,10 +28,8 @@ _TYPES = {
 
 
 def pieces(span: TimeRange, grain: str) -> Generator[TimeRange, int, None]:
-    """Cut a span into whole hours or days; send the number of rows of a piece to get the next.
-
-    The first is one hour or day. Each next is as long as makes about `_ROWS` rows, at most four times the one before.
-    """
+    """Cut a span into whole hours or days; send the number of rows of a piece to get the next. The first is one of
+    them, each next as long as makes about `_ROWS` rows, at most four times the one before."""
     unit = timedelta(seconds=SECONDS[grain])
     most = timedelta(days=31) // unit
     start, count = span.start, 1

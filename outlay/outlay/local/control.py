@@ -29,9 +29,8 @@ def start(progress: Progress, fixed: bool) -> LocalState:
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DiskError(
-            f"{home} cannot be a folder: {error.strerror}", "choose another: OUTLAY_HOME=DIR"
-        ) from None
+        message = f"{home} cannot be a folder: {error.strerror}"
+        raise DiskError(message, "choose another: OUTLAY_HOME=DIR") from None
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "outlay.local.daemon", "--report", str(writing)]
     with (home / "system.log").open("ab") as log:
@@ -80,10 +79,8 @@ def stop(clock: Clock) -> bool:
     deadline = clock.monotonic() + _STOP_SECONDS
     while holder(home_folder()) is not None:
         if clock.monotonic() > deadline:
-            raise StackError(
-                f"the system (pid {pid}) did not end in {_STOP_SECONDS:.0f} s",
-                f"kill -9 {pid} ends all of it",
-            )
+            message = f"the system (pid {pid}) did not end in {_STOP_SECONDS:.0f} s"
+            raise StackError(message, f"kill -9 {pid} ends all of it")
         clock.sleep(0.1)
     return True
 

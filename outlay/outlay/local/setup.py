@@ -25,13 +25,9 @@ def prepare(
     durability: Durability | None = None,
     cluster: str = "",
 ) -> list[str]:
-    """Create topics and tables, and publish the default catalog if none exists yet.
-
-    `direct_tenants` publish to Kafka themselves: each has a topic of its own. Returns warnings about topics.
-    `cluster`: the ClickHouse cluster whose nodes get the tables.
-    Waits up to `patience` seconds for Kafka and ClickHouse to answer. Raises Retryable if they do not, and at
-    once if they refuse the user or the password.
-    """
+    """Create topics and tables, and publish the default catalog if none exists yet; return warnings about topics.
+    `direct_tenants` publish to Kafka themselves: each has its own topic. `cluster`: of ClickHouse, whose nodes get the
+    tables. Raises Retryable if a store does not answer for `patience` seconds, or at once if it refuses the user."""
     warnings: list[str] = []
     wanted = [*topics.ALL, *map(topics.usage_topic, direct_tenants)]
     steps: tuple[tuple[str, Callable[[], object]], ...] = (

@@ -11,8 +11,7 @@ from outlay.embedded.errors import NotRunningError, StackError, StateError
 from outlay.embedded.lock import holder
 from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 
-TENANT = "default"
-"""Whose events are that are sent with the local key."""
+TENANT = "default"  # whose events are that are sent with the local key
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -37,8 +36,7 @@ class LocalState(msgspec.Struct, frozen=True):
     ingest: str
     console: str
     processes: list[Process]
-    budgets: str = ""
-    """Where programs ask how a budget stands."""
+    budgets: str = ""  # where programs ask how a budget stands
 
     def kafka_settings(self) -> KafkaSettings:
         """How to reach Kafka."""
@@ -71,9 +69,8 @@ def running(home: Path | None = None) -> LocalState | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
-        raise StateError(
-            f"{state_file(home)} cannot be read: {error}", "stop the system and start it again: outlay down"
-        ) from error
+        message = f"{state_file(home)} cannot be read: {error}"
+        raise StateError(message, "stop the system and start it again: outlay down") from error
     return state if state.pid == pid else None
 
 
@@ -89,11 +86,8 @@ def require_running() -> LocalState:
 
 
 def endpoint(url: str | None, api_key: str | None) -> tuple[str, str]:
-    """Return where ingest is and with which key to send: as given, else the local system's.
-
-    Raises NotRunningError if one of the two is not given and no system runs, StackError if it has no key or an
-    empty one is given.
-    """
+    """Return where ingest is and with which key to send: as given, else the local system's. Raises NotRunningError if
+    one of the two is not given and no system runs, StackError if it has no key or an empty one is given."""
     if api_key is not None and not api_key.strip():
         raise StackError(
             "the API key that is given is empty",
@@ -139,11 +133,8 @@ def login_links(state: LocalState, home: Path) -> dict[str, str]:
 
 
 def stores(write: bool = False) -> tuple[KafkaSettings, ClickHouseSettings]:
-    """Return how to reach Kafka and ClickHouse: what the environment names, else the local system.
-
-    As the user that can only read, unless `write`. With an environment of one's own, its user is used.
-    Raises NotRunningError.
-    """
+    """Return how to reach Kafka and ClickHouse: what the environment names, else the local system, there as the user
+    that can only read unless `write`. Raises NotRunningError."""
     if "OUTLAY_KAFKA" in os.environ and "OUTLAY_CLICKHOUSE" in os.environ:
         return KafkaSettings(), ClickHouseSettings()
     state = require_running()

@@ -41,8 +41,7 @@ class SystemStatus:
 
     home: str
     processes: list[ProcessStatus]
-    reader: str = ""
-    """The ClickHouse user for BI tools, which can only read, and its password."""
+    reader: str = ""  # the ClickHouse user for BI tools, which can only read, and its password
     reader_password: str = ""
     high_cardinality: list[dict[str, object]] = field(default_factory=list)
     """Producers that sent more values in a minute of the last day than a rollup names."""

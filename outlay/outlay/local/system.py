@@ -31,11 +31,8 @@ SERVICES = {
 
 class LocalSystem(EmbeddedStack):
     """The whole system in one folder, for as long as this process lives. Use it as a context manager.
-
-    `fixed` takes the usual ports (or those that the environment names) and raises PortTakenError where one is
-    taken; else free ports are chosen. Raises StackError, with what to do, if it cannot start; then nothing of
-    it is left running.
-    """
+    `fixed` takes the usual ports (or the environment's) and raises PortTakenError where one is taken; else free ones
+    are chosen. Raises StackError, with what to do, if it cannot start; then nothing of it is left running."""
 
     def __init__(
         self, home: Path, clock: Clock | None = None, progress: Progress | None = None, fixed: bool = False
@@ -138,10 +135,7 @@ class LocalSystem(EmbeddedStack):
 
 
 def create_key(home: Path, tenant: str, clock: Clock) -> str:
-    """Return the key with which this folder's own commands send as `tenant`, made at the first call.
-
-    If the system runs, a new key is in force when this returns.
-    """
+    """Return the key, in force, with which this folder's own commands send as `tenant`, made at the first call."""
     known = local_keys(home)
     if tenant not in known:
         key = KeyFile(keys_path(home)).create(

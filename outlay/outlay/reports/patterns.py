@@ -20,8 +20,7 @@ from outlay_schemas.dimensions import name_of
 HOURS = tuple(f"{n:02d}:00" for n in range(24))
 _BARS = 24
 _MOVERS = 10
-_AROUND = 7
-"""Days before and after a change that are compared to say who moved it."""
+_AROUND = 7  # days before and after a change that are compared to say who moved it
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""Plots of cost over time on the terminal. A plot shows, and decides nothing.
-
-Floats are for where on the page something is drawn; the numbers beside it are exact.
-"""
+"""Plots of cost over time on the terminal. Floats are for where something is drawn; the numbers beside it are exact."""
 
 from collections.abc import Sequence
 
@@ -18,7 +15,7 @@ from outlay_reports.trend import Trend
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def draw(question: CostQuery, found: Trend, console: Console) -> None:
+def draw(query: CostQuery, found: Trend, console: Console) -> None:
     """Draw stacked columns on the terminal, as wide as it is; nothing for less than two points."""
     points = found.all.points
     if len(points) < 2:
@@ -35,12 +32,9 @@ def draw(question: CostQuery, found: Trend, console: Console) -> None:
         for n in range(len(points)):
             line.append_text(_block(drawn, n, level, steps[-1] / height, wide))
         console.print(line, soft_wrap=True)
-    first, last = (
-        label(points[n].start, question.unit, question.zone)[:16].replace("T", " ") for n in (0, -1)
-    )
-    console.print(
-        Text(" " * 11 + first + last.rjust(max(wide * len(points) - len(first), 1))), soft_wrap=True
-    )
+    first, last = (label(points[n].start, query.unit, query.zone)[:16].replace("T", " ") for n in (0, -1))
+    axis = first + last.rjust(max(wide * len(points) - len(first), 1))
+    console.print(Text(" " * 11 + axis), soft_wrap=True)
     if len(drawn) > 1:
         legend = Text(" " * 11)
         for colour, (name, _) in zip(COLOURS, drawn, strict=False):

@@ -13,8 +13,7 @@ from outlay.embedded.chdb_server.app import make_app
 from outlay.embedded.chdb_server.engine import Engine, Limits
 from outlay.embedded.chdb_server.users import Users
 
-_GRACE = 5.0
-"""Seconds that statements have to end by themselves after the server was asked to end."""
+_GRACE = 5.0  # seconds that statements have to end by themselves after the server was asked to end
 
 
 def main() -> None:
@@ -41,8 +40,6 @@ def main() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Sets `ended` when a signal asks it to end."""
-
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ended = asyncio.Event()

@@ -61,8 +61,6 @@ def make_app(engine: Engine, users: Users, max_body: int) -> Starlette:
 
 
 class _Statements:
-    """Answers `/`, where statements are sent."""
-
     def __init__(self, engine: Engine, users: Users, max_body: int) -> None:
         self._engine = engine
         self._users = users

@@ -1,9 +1,6 @@
-"""chDB: one engine per process, one short connection per request.
-
-A connection is cheap (0.3 ms) and has its own settings and role, so requests cannot affect each other. The engine
-itself limits a reader: its role has SELECT and SHOW and nothing else (no file, no URL, no other source), and
-`readonly = 1` keeps it from changing a setting. `requests.guard` closes the two gaps that remain.
-"""
+"""chDB: one engine per process, one short connection per request (0.3 ms), with its own settings and role, so that
+requests cannot affect each other. The engine itself limits a reader: its role has SELECT and SHOW only (no file, URL
+or other source), and `readonly = 1` keeps its settings. `requests.guard` closes the two gaps that remain."""
 
 import re
 import threading
@@ -19,8 +16,7 @@ from outlay.embedded.chdb_server.users import User
 
 _CODE = re.compile(r"Code: (\d+)\. (DB::.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_AS_A_SERVER = {"implicit_select": "0"}
-"""Settings that chDB changes for its own shell, as a server has them."""
+_AS_A_SERVER = {"implicit_select": "0"}  # settings that chDB changes for its own shell, as a server has them
 
 
 class EngineError(Exception):
@@ -42,11 +38,8 @@ def refused(code: int, name: str, message: str) -> EngineError:
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of the engine. `query_memory`: bytes of a query; together they may use 4 GiB.
-
-    `keep_free`: inserts and merges fail with code 243 rather than leave fewer bytes free on the disk. The engine
-    (26.9) answers an INSERT with success although a write failed, so writes must not get that far.
-    """
+    """`query_memory`: bytes of a query; together they may use 4 GiB. `keep_free`: inserts and merges fail with code 243
+    rather than leave fewer bytes on the disk, as the engine (26.9) answers with success although a write failed."""
 
     query_memory: int
     keep_free: int
@@ -54,10 +47,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of one user. `tag` names it for `Engine.kill`.
-
-    With `in_pieces` the answer is not held in memory; with `keep_settings` the statement cannot change settings.
-    """
+    """One statement of one user; `tag` names it for `Engine.kill`. With `in_pieces` the answer is not held in memory;
+    with `keep_settings` the statement cannot change settings."""
 
     user: User
     sql: str
@@ -184,9 +175,8 @@ class Running:
             _run(self._connection, f"USE `{statement.database.replace('`', '``')}`")
         self._set(settings)
         if statement.user.readonly:
-            self._set(
-                {**{name: str(limit) for name, limit in statement.user.settings.items()}, "readonly": "1"}
-            )
+            limits = {name: str(limit) for name, limit in statement.user.settings.items()}
+            self._set({**limits, "readonly": "1"})
         elif statement.keep_settings:
             self._set({"readonly": "2"})
         self._set(statement.settings or {})

@@ -24,22 +24,17 @@ NOT_SETTINGS = {
     "send_receive_timeout", "connect_timeout", "log_comment", "log_queries",
 }  # fmt: skip
 """Parameters for the server itself. It marks statements with log_comment, and keeps no query log."""
-SPOOL_BYTES = 16 * 2**20
-"""A body up to this size is kept in memory, a larger one on disk."""
+SPOOL_BYTES = 16 * 2**20  # a body up to this size is kept in memory, a larger one on disk
 _WRITE_BYTES = 1 << 18
 _DESCRIPTORS = "/proc/self/fd" if Path("/proc/self/fd").exists() else "/dev/fd"
 _MOVE_BYTES = 1 << 22
 _FILE_FUNCTION = re.compile(r"^\s*(?!\s|Literal\b).*\bfile\b", re.MULTILINE)
-_PYTHON_FORMATS = {"dataframe", "datastore", "arrowtable"}
-"""Formats that chDB returns as Python objects."""
+_PYTHON_FORMATS = {"dataframe", "datastore", "arrowtable"}  # formats that chDB returns as Python objects
 
 
 async def receive(request: Request, body: IO[bytes], limit: int) -> None:
-    """Write the request's text to `body`: the parameter `query`, then the body, uncompressed.
-
-    Nothing runs before the whole of it is here. Raises EncodingError, EngineError if there is more than `limit`
-    bytes, ClientDisconnect.
-    """
+    """Write the request's text to `body`, whole: the parameter `query`, then the body, uncompressed.
+    Raises EncodingError, EngineError if there is more than `limit` bytes, ClientDisconnect."""
     query = request.query_params.get("query", "").rstrip()
     if query:
         body.write(query.encode("utf-8", "surrogateescape") + b"\n")
@@ -63,10 +58,8 @@ async def receive(request: Request, body: IO[bytes], limit: int) -> None:
 
 
 def read(request: Request, user: User, tag: str, body: IO[bytes]) -> Statement:
-    """Return the statement that a request makes. `body` as `receive` wrote it; an INSERT reads its rows from it.
-
-    Raises EngineError for a statement that is not text, or asks for a file of this machine.
-    """
+    """Return the statement of a request. `body` as `receive` wrote it; an INSERT reads its rows from it.
+    Raises EngineError for a statement that is not text, or asks for a file of this machine."""
     url = dict(request.query_params)
     body.seek(0)
     content_type = request.headers.get("content-type", "")
@@ -117,9 +110,7 @@ def _only_rows(body: IO[bytes], begin: int) -> int:
 
 def _form_fields(content_type: str, body: bytes) -> dict[str, str]:
     """Read a form: how the stock client sends a statement whose bound values are too long for a URL.
-
-    Raises EngineError for a form that is cut, not text, or holds a file (an external table).
-    """
+    Raises EngineError for a form that is cut, not text, or holds a file (an external table)."""
     form = BytesParser(policy=HTTP).parsebytes(
         b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + body
     )
@@ -139,12 +130,9 @@ def _form_fields(content_type: str, body: bytes) -> dict[str, str]:
 
 
 def guard(engine: Engine, statement: Statement) -> None:
-    """Refuse several statements in one request, and anything but reading from a read-only user. Raises EngineError.
-
-    The engine's own parser classifies the statement. The scalar function `file` reads any file of this machine and
-    needs no grant, so a reader's query may not call it. If the word occurs, the parsed tree decides, so that neither
-    quoting nor a lambda hides a call.
-    """
+    """Refuse several statements in one request, and all but reading from a read-only user, by the engine's own parser.
+    The function `file` reads any file of this machine and needs no grant: where the word occurs, the parsed tree
+    decides, so that neither quoting nor a lambda hides a call. Raises EngineError."""
     sql, user = statement.sql, statement.user
     only_reading = user.readonly or statement.keep_settings
     if not sql.strip():

@@ -21,9 +21,7 @@ HEAD_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Insert:
-    """An INSERT whose rows follow: the statement up to SETTINGS or FORMAT, its settings, the format, and the byte
-    where rows begin.
-    """
+    """An INSERT whose rows follow: its start up to SETTINGS or FORMAT, both of these, and the byte where rows begin."""
 
     into: str
     settings: str
@@ -37,9 +35,7 @@ class Insert:
 
 def find_insert(head: bytes) -> Insert | None:
     """Find `INSERT INTO … FORMAT name` at the start of `head` (the query, or the query and its rows).
-
-    Returns None if the query is not an INSERT, or brings no rows of its own (VALUES, SELECT).
-    """
+    Returns None if the query is not an INSERT, or brings no rows of its own (VALUES, SELECT)."""
     text = head[:HEAD_BYTES].decode("utf-8", "surrogateescape")
     if not text.lstrip(" \t\r\n-#/(")[:1]:
         return None
@@ -90,11 +86,8 @@ def names_local_file(sql: str) -> bool:
 
 
 def answer_format(sql: str, default: str) -> tuple[str, bool]:
-    """Return the format of the answer, and whether its pieces may be sent one by one.
-
-    Where it is not plain which format the engine will choose, the answer is not cut into pieces: some
-    formats have a head and a foot.
-    """
+    """Return the format of the answer, and whether its pieces may be sent one by one: not where the engine's choice is
+    unclear, as some formats have a head and a foot."""
     mentions = len(_ANY_FORMAT.findall(sql))
     found = _FORMAT.search(sql)
     name = found[1] if found else default

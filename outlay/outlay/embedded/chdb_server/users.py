@@ -18,8 +18,7 @@ READER_LIMITS: Mapping[str, int] = {
 """Settings of each query of a read-only user, so that the writer always has room; the query fails at a limit."""
 BACKGROUND: Mapping[str, int] = {"max_threads": 1, "os_thread_priority": 10}
 """Settings of BI tools: less CPU than services and console pages get."""
-READER_QUERIES = 3
-"""Queries of a read-only user that run at once; more wait."""
+READER_QUERIES = 3  # queries of a read-only user that run at once; more wait
 _WRITER_QUERIES = 20
 
 
@@ -30,8 +29,7 @@ class User:
     name: str
     password_sha256: str
     readonly: bool
-    at_once: int
-    """Statements that run at once; more wait."""
+    at_once: int  # statements that run at once; more wait
     settings: Mapping[str, int]
 
 
@@ -51,13 +49,9 @@ class Users:
         """Read `{"name": {"password_sha256": "…", "readonly": true, "background": true}}`."""
         users = {}
         for name, found in json.loads(path.read_text("utf-8")).items():
-            background = BACKGROUND if found.get("background", True) else {}
-            limits = (
-                (READER_QUERIES, {**READER_LIMITS, **background})
-                if found["readonly"]
-                else (_WRITER_QUERIES, {})
-            )
-            users[name] = User(name, found["password_sha256"], found["readonly"], *limits)
+            reader, background = found["readonly"], BACKGROUND if found.get("background", True) else {}
+            limits = (READER_QUERIES, {**READER_LIMITS, **background}) if reader else (_WRITER_QUERIES, {})
+            users[name] = User(name, found["password_sha256"], reader, *limits)
         return cls(users)
 
     def authenticate(self, name: str, password: str) -> User | None:
