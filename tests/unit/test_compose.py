@@ -155,3 +155,14 @@ def test_images_of_the_hot_path_install_no_package_that_only_others_need(
     installed = set(re.findall(r"^([a-z0-9.-]+)==", done.stdout, re.MULTILINE))
     assert "msgspec" in installed
     assert not installed & without
+
+
+def test_the_engine_takes_the_options_that_its_image_for_tests_gives() -> None:
+    entrypoint = (ROOT / "tests/containers/offline/clickhouse/entrypoint.py").read_text("utf-8")
+    usage = subprocess.run(
+        [sys.executable, "-m", "outlay.embedded.chdb_server", "--help"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    options = re.findall(r'"(--[a-z-]+)"', entrypoint)
+    assert "--host" in options
+    assert all(f"{option} " in usage for option in options)

@@ -21,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the engine's folder")
     parser.add_argument("--users", type=Path, required=True, help="JSON file of users")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on: in a container, 0.0.0.0")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--query-memory", type=int, default=3 * 2**30, help="bytes of one query")
     parser.add_argument("--keep-free", type=int, default=256 * 2**20, help="bytes left on the disk")
@@ -29,7 +30,7 @@ def main() -> None:
     engine = Engine(args.data, Limits(args.query_memory, args.keep_free))
     app = make_app(engine, Users.from_file(args.users), args.max_body)
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=args.port, loop="uvloop", http="httptools",
+        app, host=args.host, port=args.port, loop="uvloop", http="httptools",
         log_level="warning", access_log=False, timeout_graceful_shutdown=round(2 * _GRACE),
     )  # fmt: skip
     try:
