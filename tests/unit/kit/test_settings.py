@@ -70,6 +70,10 @@ def test_options_of_kafka_follow_the_protocol() -> None:
     assert safe["sasl_mechanism"] == "SCRAM-SHA-512"
     assert (safe["sasl_plain_username"], safe["sasl_plain_password"]) == ("u", "p")
     assert safe["ssl_cafile"] == "/ca.pem"
+    own = {"security_protocol": "SSL", "cert_file": "/me.pem", "key_file": "/me.key"}
+    mutual = KafkaSettings.model_validate(own).client_options()
+    assert (mutual["ssl_certfile"], mutual["ssl_keyfile"]) == ("/me.pem", "/me.key")
+    assert "sasl_mechanism" not in mutual
 
 
 def test_no_repr_shows_a_password() -> None:
