@@ -47,7 +47,9 @@ QUOTAS = Topic(
 )
 """What each ingest has counted of keys with a quota this month. Short segments, so that a start reads little."""
 
-ALL = (USAGE_EVENTS, DEAD_LETTER, COST_EVENTS, ROLLUPS, ALERTS, CATALOG, REVOCATIONS, QUOTAS)
+INTERNAL = (REVOCATIONS, QUOTAS)
+"""Only Outlay's services write and read them; their messages may change with any release."""
+ALL = (USAGE_EVENTS, DEAD_LETTER, COST_EVENTS, ROLLUPS, ALERTS, CATALOG, *INTERNAL)
 
 
 _OF_A_TENANT = re.compile(re.escape(USAGE_EVENTS.name) + r"\.([A-Za-z0-9._-]{1,200})\Z")

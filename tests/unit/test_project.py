@@ -86,3 +86,10 @@ def test_each_folder_of_unit_tests_is_named_for_a_package() -> None:
     assert len(folders) > 20
     packages = [PACKAGES.get(f.parts[0], ROOT / "nowhere").joinpath(*f.parts[1:]) for f in folders if f.parts]
     assert [str(package) for package in packages if not package.joinpath("__init__.py").exists()] == []
+
+
+def test_every_test_that_make_check_leaves_out_is_marked_so_that_make_test_runs_it() -> None:
+    others = [p for p in TESTS if p.name.startswith("test_") and p.parts[1] not in ("unit", "contract")]
+    assert len(others) > 50
+    marked = re.compile(r"^(pytestmark = .*|@)pytest\.mark\.(stack|containers)", re.MULTILINE)
+    assert [str(p) for p in others if not marked.search((ROOT / p).read_text())] == []

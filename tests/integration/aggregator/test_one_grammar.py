@@ -21,6 +21,7 @@ from outlay_ingest.domain.reading import read as read_usage
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_pricer.record_pricing import AHEAD, RecordPosition, Tenancy, price_record
 
+pytestmark = pytest.mark.stack
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CATALOG = catalog(rates(PLAIN), price_books=[book(rule({"gb": {"price": "0.000000000001"}}, "box"))])
 TRACED = catalog(rates(PLAIN), revision=7000)
