@@ -52,10 +52,9 @@ class ClickHouse:
         try:
             import chdb  # noqa: F401 (whether it is here)
         except ImportError as error:
-            raise MissingError(
-                f"no ClickHouse: the binary is not on PATH, and chDB does not load: {error}",
-                "reinstall with: make clean setup; or point OUTLAY_CLICKHOUSE at a server",
-            ) from error
+            message = f"no ClickHouse: the binary is not on PATH, and chDB does not load: {error}"
+            hint = "reinstall with: make clean setup; or point OUTLAY_CLICKHOUSE at a server"
+            raise MissingError(message, hint) from error
         users = self.folder / "users.json"
         users.touch(mode=0o600)
         limits = {name: {"readonly": name != WRITER, "background": name == READER} for name in passwords}

@@ -96,10 +96,9 @@ def _fetch_all(jars: Sequence[Jar], what: str, folder: Path, progress: Progress)
             f"or copy {folder} from another machine; what was fetched is kept",
         ) from error
     except OSError as error:
-        raise DiskError(
-            f"the jars of {what} cannot be kept in {folder}: {error.strerror}",
-            "free space or fix the permissions there, or choose another folder: OUTLAY_CACHE=DIR",
-        ) from error
+        message = f"the jars of {what} cannot be kept in {folder}: {error.strerror}"
+        hint = "free space or fix the permissions there, or choose another folder: OUTLAY_CACHE=DIR"
+        raise DiskError(message, hint) from error
 
 
 def _fetch(http: httpx.Client, url: str, jar: Jar, folder: Path, count: Callable[[int], None]) -> None:
@@ -116,10 +115,9 @@ def _fetch(http: httpx.Client, url: str, jar: Jar, folder: Path, count: Callable
                     received += len(piece)
                     count(len(piece))
             if digest.hexdigest() != jar.sha256:
-                raise ChecksumError(
-                    f"{url} is not the file that Outlay was made with (SHA-256 {digest.hexdigest()})",
-                    "a proxy or mirror may have changed it: try another network, or another OUTLAY_MAVEN",
-                )
+                message = f"{url} is not the file that Outlay was made with (SHA-256 {digest.hexdigest()})"
+                hint = "a proxy or mirror may have changed it: try another network, or another OUTLAY_MAVEN"
+                raise ChecksumError(message, hint)
             Path(partial).replace(folder / jar.name)
         except httpx.TransportError:
             count(-received)

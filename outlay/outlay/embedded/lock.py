@@ -22,19 +22,17 @@ class FolderLock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise DiskError(
-                f"{self._path.parent} cannot be written: {error.strerror}",
-                "make it writable, or choose another folder: OUTLAY_HOME=DIR",
-            ) from error
+            message = f"{self._path.parent} cannot be written: {error.strerror}"
+            hint = "make it writable, or choose another folder: OUTLAY_HOME=DIR"
+            raise DiskError(message, hint) from error
         holder = os.read(descriptor, 32).decode(errors="replace").strip()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
-            raise AlreadyRunningError(
-                f"a stack runs already in {self._path.parent}" + (f" (pid {holder})" if holder else ""),
-                "use it (outlay status), stop it (outlay down), or choose another folder: OUTLAY_HOME=DIR",
-            ) from None
+            message = f"a stack runs already in {self._path.parent}" + (f" (pid {holder})" if holder else "")
+            hint = "use it (outlay status), stop it (outlay down), or choose another folder: OUTLAY_HOME=DIR"
+            raise AlreadyRunningError(message, hint) from None
         self.reclaimed = bool(holder)
         self._descriptor = descriptor
         os.ftruncate(descriptor, 0)

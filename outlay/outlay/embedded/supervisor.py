@@ -11,12 +11,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from outlay.embedded.errors import ChildDiedError, DiskError
-from outlay.embedded.orphan_reaper import OrphanReaper
 from outlay_kit.backoff import Backoff
 from outlay_kit.clock import Clock
 
@@ -24,6 +23,10 @@ _PR_SET_PDEATHSIG = 1
 _LOG_BYTES = 20 * 2**20
 _BACKOFF = Backoff(base=0.2, most=30.0)
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_REAPER = """
+while read -r line; do groups=$line; done
+for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
+"""
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,50 @@ class Supervisor:
             return DiskError(message, f"free space on {self._logs}'s disk")
         message = f"{kept.child.name} {how}. The end of its log:\n" + "\n".join(tail.splitlines()[-8:])
         return ChildDiedError(message, f"read {kept.log}; see: outlay doctor")
+
+
+class OrphanReaper:
+    """Ends what the children of a killed parent had started, which the kernel leaves. A small shell reads the process
+    groups that run, a line at each change, and kills those of the last line when the pipe ends. A parent that ends in
+    order leaves an empty line."""
+
+    def __init__(self) -> None:
+        self._shell: subprocess.Popen[bytes] | None = None
+
+    def watch(self, groups: Iterable[int]) -> None:
+        """Have these process groups ended, and no others, should this process die."""
+        line = " ".join(map(str, groups)).encode() + b"\n"
+        if not self._write(line):
+            # It was killed, or this is the first time.
+            self.close()
+            self._shell = subprocess.Popen(
+                ["/bin/sh", "-c", _REAPER],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+            )
+            self._write(line)
+
+    def close(self) -> None:
+        """End it; what it watched is left alone if the last line was empty."""
+        if self._shell is None:
+            return
+        if self._shell.stdin:
+            self._shell.stdin.close()
+        self._shell.wait(timeout=10)
+        self._shell = None
+
+    def _write(self, line: bytes) -> bool:
+        if self._shell is None or self._shell.stdin is None:
+            return False
+        try:
+            self._shell.stdin.write(line)
+        except BrokenPipeError:
+            return False
+        return True
 
 
 def _kill_group(group: int) -> None:

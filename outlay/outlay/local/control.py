@@ -22,10 +22,8 @@ def start(progress: Progress, fixed: bool) -> LocalState:
     """Start the system in the background and wait until it is ready. Raises StackError."""
     home = home_folder()
     if pid := holder(home):
-        raise AlreadyRunningError(
-            f"a system runs already in {home} (pid {pid})",
-            "see it: outlay status; stop it: outlay down; or choose another folder: OUTLAY_HOME=DIR",
-        )
+        hint = "see it: outlay status; stop it: outlay down; or choose another folder: OUTLAY_HOME=DIR"
+        raise AlreadyRunningError(f"a system runs already in {home} (pid {pid})", hint)
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:

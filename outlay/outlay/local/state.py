@@ -89,10 +89,8 @@ def endpoint(url: str | None, api_key: str | None) -> tuple[str, str]:
     """Return where ingest is and with which key to send: as given, else the local system's. Raises NotRunningError if
     one of the two is not given and no system runs, StackError if it has no key or an empty one is given."""
     if api_key is not None and not api_key.strip():
-        raise StackError(
-            "the API key that is given is empty",
-            "give --api-key KEY or OUTLAY_API_KEY=KEY; give neither for the local system's key",
-        )
+        hint = "give --api-key KEY or OUTLAY_API_KEY=KEY; give neither for the local system's key"
+        raise StackError("the API key that is given is empty", hint)
     if url and api_key:
         return url, api_key
     state = require_running()

@@ -4,20 +4,28 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from outlay.catalog import load_default
+from outlay.catalog.publish import publish_if_absent
 from outlay.embedded.ports import free_port, free_ports, usual_ports
 from outlay.embedded.progress import Progress
 from outlay.embedded.stack import EmbeddedStack
 from outlay.embedded.supervisor import Child
-from outlay.local.setup import prepare
 from outlay.local.state import TENANT, LocalState, Process, keys_path, local_keys, running, state_file
+from outlay_kit.backoff import Backoff, retry
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.keys import KeyFile
+from outlay_kit.migrator import migrate
+from outlay_kit.settings import ClickHouseSettings, KafkaSettings
+from outlay_kit.topics import Durability, create_topics
+from outlay_schemas import topics
 
+_BACKOFF = Backoff(most=1.0)
 SERVICES = {
     "ingest": "outlay_ingest.main",
     "pricer": "outlay_pricer.main",
@@ -39,22 +47,11 @@ class LocalSystem(EmbeddedStack):
     ) -> None:
         ports = usual_ports() if fixed else free_ports()
         super().__init__(home, clock or SystemClock(), ports, progress)
+        # where events are sent, where people look, and where programs ask how a budget stands
+        self.ingest_url, self.console_url, self.alerter_url = (
+            f"http://127.0.0.1:{ports[name]}" for name in ("ingest", "console", "alerter")
+        )
         self._health = {name: free_port() for name in SERVICES}
-
-    @property
-    def ingest_url(self) -> str:
-        """Where events are sent."""
-        return f"http://127.0.0.1:{self._ports['ingest']}"
-
-    @property
-    def console_url(self) -> str:
-        """Where people look."""
-        return f"http://127.0.0.1:{self._ports['console']}"
-
-    @property
-    def alerter_url(self) -> str:
-        """Where programs ask how a budget stands."""
-        return f"http://127.0.0.1:{self._ports['alerter']}"
 
     def create_key(self, tenant: str) -> str:
         """Return the key with which this folder's own commands send as `tenant`, made at the first call."""
@@ -132,6 +129,34 @@ class LocalSystem(EmbeddedStack):
 
     def _health_url(self, name: str) -> str:
         return f"http://127.0.0.1:{self._health[name]}" if name in self._health else ""
+
+
+def prepare(
+    kafka: KafkaSettings,
+    clickhouse: ClickHouseSettings,
+    clock: Clock,
+    report: Callable[[str], None],
+    patience: float = 60.0,
+    *,
+    direct_tenants: Sequence[str] = (),
+    durability: Durability | None = None,
+    cluster: str = "",
+) -> list[str]:
+    """Create topics and tables, and publish a first catalog if none exists; repeatable. Returns warnings about topics.
+    `direct_tenants` publish to Kafka themselves: each has its own topic. `cluster`: of ClickHouse, whose nodes get the
+    tables. Raises Retryable if a store does not answer for `patience` seconds, or at once if it refuses the user."""
+    warnings: list[str] = []
+    wanted = [*topics.ALL, *map(topics.usage_topic, direct_tenants)]
+    steps: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("topics", lambda: warnings.extend(create_topics(kafka, wanted, durability or Durability()))),
+        ("tables", lambda: migrate(clickhouse, cluster=cluster)),
+        ("catalog", lambda: publish_if_absent(kafka, load_default(), clock)),
+    )
+    deadline = clock.monotonic() + patience
+    for name, step in steps:
+        report(name)
+        retry(step, clock, _BACKOFF, patience=deadline - clock.monotonic())
+    return warnings
 
 
 def create_key(home: Path, tenant: str, clock: Clock) -> str:

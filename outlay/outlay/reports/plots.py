@@ -46,8 +46,7 @@ def draw(query: CostQuery, found: Trend, console: Console) -> None:
 def _block(drawn: Sequence[tuple[str, list[int]]], n: int, level: int, step: float, wide: int) -> Text:
     """Return what a column shows at a height: the part that is there, an eighth of a block at its top."""
     low, high = (level - 1) * step, level * step
-    base = 0
-    style = ""
+    base, style = 0, ""
     for colour, (_, costs) in zip(COLOURS, drawn, strict=False):
         if costs[n] > 0 and base < high:
             style = colour if base <= (low + high) / 2 or not style or base <= low else style

@@ -52,12 +52,8 @@ class Unpacker:
         """Return what the codec still holds back, nothing if it waits for more input."""
         tail = getattr(self._codec, "unconsumed_tail", None)
         if tail is not None:
-            more: bytes = self._codec.decompress(tail, _PIECE) if tail else b""
-            return more
-        if self._codec.needs_input:
-            return b""
-        held: bytes = self._codec.decompress(b"", _PIECE)
-        return held
+            return bytes(self._codec.decompress(tail, _PIECE)) if tail else b""
+        return b"" if self._codec.needs_input else bytes(self._codec.decompress(b"", _PIECE))
 
 
 def _decompressor(encoding: str) -> Any:
@@ -93,13 +89,11 @@ class Packer:
     def pack(self, data: bytes) -> bytes:
         """Return what can be sent of `data` now."""
         if self._lz4 is None:
-            packed: bytes = self._codec.compress(data)
-            return packed
+            return bytes(self._codec.compress(data))
         head = b"" if self._begun else self._lz4.begin()
         self._begun = True
         return bytes(head + self._lz4.compress(data))
 
     def end(self) -> bytes:
         """Return the end of the stream."""
-        last: bytes = (self._lz4 or self._codec).flush()
-        return last
+        return bytes((self._lz4 or self._codec).flush())

@@ -39,8 +39,7 @@ def find_insert(head: bytes) -> Insert | None:
     text = head[:HEAD_BYTES].decode("utf-8", "surrogateescape")
     if not text.lstrip(" \t\r\n-#/(")[:1]:
         return None
-    words = 0
-    depth = 0
+    words = depth = 0
     format_at: int | None = None
     for match in _TOKEN.finditer(text):
         if match.lastgroup == "skip":
