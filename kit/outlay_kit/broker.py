@@ -1,6 +1,5 @@
-"""The broker as services see it: records in, records out, and the one rule for offsets. The rule is a type:
-`RecordSource.commit` takes a `Committable`, which only a `Batch` that was read creates. A service commits it after
-its work is durable, so a crash repeats work and loses none."""
+"""The broker as services see it. The rule for offsets is a type: `commit` takes a `Committable`, which only a `Batch`
+that was read creates. A service commits after its work is durable: a crash repeats work and loses none."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future

@@ -1,6 +1,5 @@
-"""Errors that say "not now". There are three ways to fail. `outlay_schemas.errors.Invalid`: the input can never work
-and becomes a dead letter. `Retryable`: back off and try again. Anything else is a bug: the process ends, and its
-successor repeats the work."""
+"""Three ways to fail. `outlay_schemas.errors.Invalid`: the input can never work and becomes a dead letter.
+`Retryable`: back off and try again. Anything else is a bug: the process ends, its successor repeats the work."""
 
 
 class Retryable(Exception):

@@ -1,6 +1,5 @@
-"""Named places where a test may make a process die or wait. Off unless armed by the environment.
-`OUTLAY_FAILPOINT=after_ledger` kills the process (SIGKILL, nothing is flushed) the first time it gets there;
-`after_ledger:3` the third time; `after_ledger=sleep:5` waits 5 s each time."""
+"""Places where tests make a process die or wait: `OUTLAY_FAILPOINT=after_ledger` kills it (SIGKILL, nothing is
+flushed) there, `after_ledger:3` the third time; `after_ledger=sleep:5` waits 5 s each time. Unset: off."""
 
 import os
 import signal

@@ -1,6 +1,5 @@
-"""Spans by OpenTelemetry's SDK, sent over OTLP/HTTP. Imported only where traces are wanted (see `tracing`). Endpoint,
-headers, sampler, queue and batch are set by the standard OTEL_… variables. Spans are sent by a thread of the SDK's
-own, from a bounded queue: when the receiver is slow or away spans are lost, and events never wait."""
+"""Spans by OpenTelemetry's SDK over OTLP/HTTP, set by the standard OTEL_… variables; imported only where traces are
+wanted. A thread sends from a bounded queue: with a slow receiver spans are lost, and events never wait."""
 
 import os
 import threading

@@ -1,7 +1,6 @@
-"""When keys end, on the compacted topic `keys.revocations`: every service refuses a revoked key within a second. A
-service reads the key file as well, but where that is a copy (a Secret of Kubernetes) it changes a minute later. The
-topic can only end a key: who may write to it can lock users out, and let no one in. In a container without the key
-file: `python -m outlay_kit.revocations KEY_ID`."""
+"""When keys end, on the compacted topic `keys.revocations`: every service refuses a revoked key within a second,
+where a copied key file (a Secret of Kubernetes) changes a minute later. Who may write to it can lock users out, and
+let no one in. In a container without the key file: `python -m outlay_kit.revocations KEY_ID`."""
 
 import sys
 from datetime import datetime

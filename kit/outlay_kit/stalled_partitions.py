@@ -1,8 +1,7 @@
-"""Finds partitions of a consumer group that make no step (P14). A member knows the lag of its own partitions only.
-Others may wait although their owner is alive for Kafka, or although a rebalance gave them to no member. So each
-process asks Kafka, by a client that is not a member, for the offsets of the whole group. If a partition has records
-and makes no step for longer than Kafka lets a living owner be silent (max.poll.interval, 300 s), this process ends
-itself: its successor joins, and Kafka assigns all partitions again."""
+"""Finds partitions of a consumer group that make no step (P14), which a member cannot see: their owner is alive for
+Kafka, or a rebalance gave them to no one. Each process asks for the whole group's offsets by a client that is no
+member. If a partition with records makes no step for longer than a living owner may be silent (max.poll.interval, 300
+s), the process ends itself: its successor joins, and Kafka assigns all partitions again."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,6 +1,5 @@
-"""Traces of events through the services, by OpenTelemetry: off unless a standard variable names where they go. While
-it is off nothing of OpenTelemetry is imported, `start` returns None, and None costs who holds it one `if`. Between
-services a trace travels as records' headers `traceparent` (W3C): one for each traced request of a record."""
+"""Traces of events, by OpenTelemetry: off unless a standard variable says where they go. Off, nothing of it is
+imported and `start` returns None. Between services they are headers `traceparent` (W3C), one per traced request."""
 
 import os
 from collections.abc import Iterable, Mapping

@@ -55,11 +55,10 @@ def join(attributes: Mapping[str, str], data: bytes) -> bytes:
 
 
 def from_record(value: bytes, headers: Headers) -> bytes | None:
-    """Return the one CloudEvent that a Kafka record is, as a line of JSON; None if its headers name none. Structured
-    mode: the header `content-type` begins with application/cloudevents. Binary mode: the attributes are headers named
-    `ce_…`, in UTF-8 and not percent-encoded as over HTTP. Data that is not JSON comes back as `data_base64`, so that
-    nothing of a bad event is lost. What would be larger than a record may be comes back without its headers: it is
-    refused, and a dead letter must hold it."""
+    """Return the CloudEvent that a Kafka record is, as a line of JSON; None if its headers name none. Structured
+    mode: `content-type` begins with application/cloudevents. Binary mode: attributes are headers `ce_…`, in UTF-8 and
+    not percent-encoded as over HTTP. Data that is not JSON comes back as `data_base64`. What would be too large for a
+    record comes back without its headers: it is refused, and a dead letter must hold it."""
     if not headers:
         return None
     pairs = headers.items() if isinstance(headers, Mapping) else headers

@@ -44,10 +44,9 @@ def dead_letter(
     tenant: str = "",
     place: tuple[str, int, int] | None = None,
 ) -> DeadLetter:
-    """Return the dead letter of `body`. `line` counts from 0 within the request or the record. `place` is the topic,
-    partition and offset of the record; None before the input reached Kafka. Without `tenant` the body's own is used.
-    The id depends on the place and the bytes only (before Kafka: on the tenant and the bytes), so that the same input
-    gives the same dead letter again."""
+    """Return the dead letter of `body`. `line` counts from 0 in the request or record. `place`: topic, partition and
+    offset of the record; None before Kafka. Without `tenant` the body's own is used. The id depends on place and
+    bytes only (before Kafka: tenant and bytes), so that the same input gives the same dead letter again."""
     topic, partition, offset = place or ("", -1, -1)
     origin = (topic, str(partition), str(offset), str(line)) if place else (stage, tenant)
     return DeadLetter(

@@ -1,7 +1,6 @@
-"""The dimensions of a cost: one ordered table. Every list of dimensions in Outlay is derived from it. To add one: add
-a row here and a field to the messages of `events.py`, write a migration (the rollup tuple is cast by name, in the
-order of this table), and add the field to the SDK. `tests/unit/schemas/test_dimensions.py` walks the table and names
-what is missing."""
+"""The one ordered table of a cost's dimensions. To add one: a row here, a field in the messages of `events.py` and in
+the SDK, and a migration (the rollup tuple is cast by name, in this order). `tests/unit/schemas/test_dimensions.py`
+names what is missing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
-"""The messages of the Kafka topics, as msgspec Structs: what a producer sends and what each service passes on. A
-Kafka record holds one JSON object or many, one per line (NDJSON); every reader accepts both. Readers refuse fields
-they do not know, so that a misspelt field is an error and not lost: services are upgraded from the end of the pipe to
-its start."""
+"""The messages of the Kafka topics, as msgspec Structs. A record holds one JSON object or many, one per line
+(NDJSON). Readers refuse unknown fields, so that a misspelt one is an error: upgrade from the end of the pipe to its
+start."""
 
 from datetime import datetime
 from decimal import Decimal

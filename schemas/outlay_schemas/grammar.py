@@ -1,6 +1,5 @@
-"""The one grammar of values in messages: numbers, amounts, times and text. Ingest, pricer and aggregator call it. A
-value that passes here fits its column in the ledger as it is written. Nesting needs no rule: the contracts are flat,
-and a decoder raises RecursionError (`errors.UNREADABLE`) for what they do not know."""
+"""The one grammar of values in messages, for ingest, pricer and aggregator: what passes here fits its column in the
+ledger as it is written. Nesting needs no rule: decoders raise RecursionError (`errors.UNREADABLE`)."""
 
 import re
 from datetime import UTC, datetime

@@ -1,5 +1,4 @@
-"""Exact money: whole pico-USD (1e-12 USD) inside, a plain decimal string outside. No float ever holds a cost, a price
-or a billed quantity."""
+"""Exact money: whole pico-USD (1e-12 USD) inside, a plain decimal string outside, and a float nowhere."""
 
 from decimal import Context, Decimal
 from typing import NewType
@@ -23,8 +22,7 @@ def to_usd(pico: int) -> Usd:
 
 
 def to_pico(usd: str | Decimal) -> int:
-    """Read an amount of USD as pico-USD. Raises ValueError if it is not a finite number or is finer than 1e-12
-    USD."""
+    """Read USD as pico-USD. Raises ValueError if it is not a finite number or is finer than 1e-12 USD."""
     amount = Decimal(usd)
     if not amount.is_finite():
         raise ValueError(f"{usd} is not an amount of money")

@@ -26,10 +26,9 @@ _inside: contextvars.ContextVar[Mapping[str, Any] | None] = contextvars.ContextV
 
 
 class Outlay:
-    """Takes the usage of a program. Only `wrap` raises, and nothing makes the caller wait. `url` and `api_key`
-    default to OUTLAY_URL and OUTLAY_API_KEY; without them nothing is sent, which is said once in the log. `labels`
-    (see `Labels`) are defaults for every event. At most `max_events` wait; past that, new ones are dropped and
-    counted in `stats`."""
+    """Takes the usage of a program. Only `wrap` raises, and nothing makes the caller wait. Without `url` and
+    `api_key` (default: OUTLAY_URL, OUTLAY_API_KEY) nothing is sent, which the log says once. `labels` (see `Labels`)
+    are for every event. At most `max_events` wait; past that, new ones are dropped and counted in `stats`."""
 
     def __init__(
         self,

@@ -1,6 +1,5 @@
-"""The part of a provider's response that says what it used, without its content. Ingest reads the numbers. Prompts,
-answers, arguments of tools and vectors never leave the program: of a response only the fields named here are sent,
-whoever made it and whether it is a client's object, JSON that was decoded, or an event of a stream."""
+"""The part of a response that says what was used; ingest reads the numbers. Prompts, answers, arguments of tools and
+vectors never leave the program: only the fields named here do, of objects, decoded JSON and events of streams."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

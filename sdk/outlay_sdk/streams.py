@@ -101,8 +101,6 @@ def _is_content(piece: Mapping[str, Any], kind: object) -> bool:
 
 
 class _Through:
-    """Stands for a stream, sync or async: iterates, closes and is a context manager as the original is."""
-
     def __init__(self, stream: Any, ended: Callable[[Seen], None], hide: bool) -> None:
         self._outlay_stream, self._outlay_ended, self._outlay_hide = stream, ended, hide
         self._outlay_seen = Seen()

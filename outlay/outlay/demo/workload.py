@@ -1,6 +1,5 @@
-"""Turns a trace into usage events. Pure: the same trace and start give the same events, with the same ids. The times
-between calls and the token counts are the trace's own. The trace names no model, team, project or user, and has no
-GPU, storage or transfer: those are assigned here, and invented, always in the same way."""
+"""Turns a trace into usage events. Pure: the same trace and start give the same events and ids. Times between calls
+and token counts are the trace's; models, teams, projects, users, GPUs, storage and transfer are invented here."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
-"""Counts what keys with a quota have sent, over all replicas of ingest, on the compacted topic `keys.quotas`. Each
-ingest publishes its counts once a second and follows those of the others, so that a restart forgets nothing. A key
-can exceed its quota by what it sends to other replicas in about a second, and by the request that crosses it; a
-process that is killed forgets what it counted in its last second."""
+"""What keys with a quota have sent, over all replicas, on the compacted topic `keys.quotas`: each publishes its
+counts once a second and follows the others'. A key can exceed its quota by about a second's events at other replicas
+and the request that crosses it; a killed process forgets its last second."""
 
 from collections.abc import Callable
 from concurrent.futures import Future

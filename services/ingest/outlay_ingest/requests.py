@@ -1,7 +1,6 @@
-"""Requests for the endpoints: the shortest way to them, their ids, and the log of those of which something was
-refused. A request goes to its endpoint past the layers of Starlette, which cost as much as all the rest of a
-single-event request. Other paths (health, the OpenAPI document, paths that do not exist) take the usual way. A sender
-that goes wrong does so a thousand times a second: so many lines are logged, and the rest is counted."""
+"""The shortest way to endpoints, past Starlette's layers, which cost as much as the rest of a single-event request;
+other paths take the usual way. Also request ids, and the log of refusals: so many lines a second, the rest is
+counted."""
 
 import itertools
 import re

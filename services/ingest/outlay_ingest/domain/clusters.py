@@ -55,9 +55,8 @@ class _Use:
 
 
 def read_gpus(body: bytes, head: Head) -> Iterator[Item | None]:
-    """Read samples of GPUs: Prometheus' text format, or an answer of its query API. Query parameters: `interval`, the
-    seconds that a sample stands for; `time` of samples that have none; `sku` and `provider`. Raises Invalid if the
-    body or a parameter is none."""
+    """Read samples of GPUs: Prometheus' text or query API. Query: `interval`, the seconds that a sample stands for;
+    `time` of samples without one; `sku`; `provider`. Raises Invalid if the body or a parameter is none."""
     interval = count(head.query.get("interval"))
     if not interval:
         raise Invalid("missing_field", "say how many seconds a sample stands for: ?interval=60", "interval")

@@ -44,9 +44,8 @@ def first(source: Mapping[str, Any], *names: str) -> Any:
 
 
 def count(value: object) -> Quantity | None:
-    """Return a quantity, exact, or None for a negative value and for what is not a number. What is too large for an
-    event comes back as a Decimal, to be refused; beyond all measure it is cut, for 1e999999999 written out would take
-    minutes and gigabytes."""
+    """Return a quantity, exact; None if it is negative or no number. One too large for an event comes back as a
+    Decimal, to be refused, cut if beyond all measure: 1e999999999 written out would take minutes and gigabytes."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int) and 0 <= value <= MAX_QUANTITY:

@@ -1,6 +1,5 @@
-"""What decoders of other makers' formats yield, and how it becomes lines for Kafka. A decoder is a pure function from
-bytes to items: usage events, and the reasons why others are invalid. Items without usage (a span of a database, an
-answer from a cache) are ignored and counted."""
+"""What decoders of other formats yield, and how it becomes lines for Kafka. A decoder is pure, from bytes to events
+and reasons why others are invalid; what has no usage (a database's span, a cached answer) is ignored and counted."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,9 +86,8 @@ Items = Iterable[Item | None]
 
 
 def keep(items: Items, rules: Rules) -> Iterator[Chunk]:
-    """Check items and yield them as chunks of a record's size. Raises what the decoder raises (Invalid: not of its
-    format as a whole), and TooManyEventsError: chunks may have been yielded before, which does no harm, for the
-    sender repeats them with the same ids."""
+    """Check items and yield them as chunks of a record's size. Raises what the decoder raises, and
+    TooManyEventsError: chunks yielded before do no harm, for the sender repeats them with the same ids."""
     lines: list[bytes] = []
     rejections: list[Rejection] = []
     size = ignored = 0

@@ -63,9 +63,8 @@ def extract(response: Json, provider: str, api: str | None = None) -> list[Extra
 
 
 def _iterations(response: Json) -> list[Json]:
-    """Return each run of a model as a response of its own. Anthropic bills every iteration (compaction, an advisor, a
-    fallback), some by another model; the counts beside `iterations` leave some of them out. Tiers by the length of a
-    prompt are those of an iteration."""
+    """Return each run of a model as a response of its own: Anthropic bills every iteration (compaction, an advisor, a
+    fallback), some by another model, and tiers each by its prompt; counts beside `iterations` leave some out."""
     usage = mapping(response.get("usage"))
     iterations = usage.get("iterations")
     runs = [run for run in iterations if isinstance(run, Mapping)] if isinstance(iterations, list) else []
@@ -158,7 +157,6 @@ def price_data() -> "dict[str, Provider]":
 
 @cache
 def _extractors(provider: str, api: str | None) -> "Sequence[UsageExtractor]":
-    """Return the extractors to try: the provider's own, then those of the shapes that others took over."""
     known = {name: known.extractors or () for name, known in price_data().items()}
     own = list(known.get(provider, ()))
     if api is not None:

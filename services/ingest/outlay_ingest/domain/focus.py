@@ -1,7 +1,6 @@
-"""Cloud bills in FOCUS, versions 1.0 to 1.4, as usage events with a reported cost. A charge has no id in FOCUS. Its
-identity here is what it is about (account, resource, SKU, period, category, tags), without its amounts: a bill that
-comes again with other amounts replaces the first. Charges that are about the same are distinguished by their number
-within the bill, so all parts of a bill must be read with the same `Identities`."""
+"""Cloud bills in FOCUS 1.0 to 1.4, as usage events with a reported cost. A charge has no id; its identity is what it
+is about (account, resource, SKU, period, category, tags) without amounts, so a corrected bill replaces the first.
+Equal ones are told apart by their number within the bill: read all its parts with the same `Identities`."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,6 +1,5 @@
-"""Who is behind a gateway: what its headers, its response, its address and its names for models say. Sources of the
-header names: docs.litellm.ai/docs/proxy/response_headers, Portkey-AI/gateway `responseService.ts`, maximhq/bifrost,
-envoyproxy/ai-gateway, openai/openai-python#3271 (Azure)."""
+"""Who is behind a gateway. Sources of the header names: docs.litellm.ai/docs/proxy/response_headers, maximhq/bifrost,
+Portkey-AI/gateway `responseService.ts`, envoyproxy/ai-gateway, openai/openai-python#3271 (Azure)."""
 
 import re
 from collections.abc import Mapping

@@ -1,6 +1,5 @@
-"""LiteLLM's StandardLoggingPayload, as its generic API callback posts it: one, an array, or one a line. Field names
-are those of litellm/types/utils.py. LiteLLM counts as OpenAI does: `prompt_tokens` holds the cached tokens too,
-whoever the provider is."""
+"""LiteLLM's StandardLoggingPayload (litellm/types/utils.py), as its generic API callback posts it: one, an array, or
+one a line. As OpenAI does, LiteLLM counts cached tokens in `prompt_tokens`, whoever the provider is."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,6 +1,5 @@
-"""From a body to lines for Kafka: JSON, NDJSON and CloudEvents; a bad event does not sink the good ones. A body is
-read in chunks of a record's size. A chunk is decoded at once where everything in it is right, which is the common
-case and several times faster than event by event; only a chunk with an error in it is taken apart."""
+"""From a body to lines for Kafka: JSON, NDJSON, CloudEvents. A chunk of a record's size is decoded at once where all
+is right, several times faster than event by event; one with an error is taken apart, and good events stay."""
 
 import re
 from collections.abc import Iterator, Sequence

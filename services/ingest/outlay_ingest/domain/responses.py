@@ -1,6 +1,5 @@
-"""Responses of providers' APIs, as they came or as our SDK sends them: without their content. A body holds one
-response, an array of them, or one a line; each may be in the envelope of a batch, a stream or a gateway (unwrap.py),
-and in our own with what only the caller knows: `{"response": {…}, "time": …, "provider": …, "team": …, "tags": {…}}`.
+"""Responses of providers' APIs without their content: one, an array, or one a line, each in the envelope of a batch,
+stream or gateway (unwrap.py), or in ours: `{"response": {…}, "time": …, "provider": …, "team": …, "tags": {…}}`.
 Query parameters of the same names are the defaults. How usage is read: extract.py."""
 
 import hashlib

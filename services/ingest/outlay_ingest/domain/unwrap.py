@@ -32,7 +32,6 @@ def unwrap(body: Json) -> tuple[Json | None, dict[str, str]]:
 
 
 def _inside(body: Json) -> Json | None:
-    """Return what an envelope holds; the body itself if it is none, None if the request in it failed."""
     kind = text(body.get("type"))
     if kind == "message_start":
         raise Invalid(

@@ -1,6 +1,5 @@
-"""What fields of a provider's usage mean where the price data's own extractors do not say: a table, no code. Paths
-are written with dots, from the object that holds the usage; places in a list are left out. Sources of the spellings:
-the providers' API references and tests/golden/README.md."""
+"""What usage fields mean where the price data's extractors do not say. Paths have dots, from the object that holds
+the usage, without places in lists. Sources: the providers' API references and tests/golden/README.md."""
 
 RENAMED = {
     "inputTokenCount": "inputTokens",  # Bedrock, amazon-bedrock-invocationMetrics

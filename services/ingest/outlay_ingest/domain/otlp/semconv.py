@@ -1,6 +1,5 @@
-"""What the attributes of a call of a model are called: OpenTelemetry, OpenInference, OpenLLMetry, Sentry, AI SDK. The
-first spelling that is there counts. OpenTelemetry's conventions moved these names several times (`prompt_tokens` →
-`input_tokens`; `cache_creation` → `cache_write`), and instrumentations lag behind."""
+"""Names of a model call's attributes: OpenTelemetry, OpenInference, OpenLLMetry, Sentry, AI SDK; the first that is
+there counts. OpenTelemetry renamed several (`prompt_tokens` → `input_tokens`), and instrumentations lag behind."""
 
 from collections.abc import Mapping
 from typing import Any
