@@ -39,8 +39,7 @@ class AuditLog:
         """Write one line and see it on the disk. Raises AuditError: what was to be logged must not be done then."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "r+b") as file:
+            with os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 entry = Entry(at, actor, action, subject, dict(details), _hash(_last_line(file.read())))
                 file.write(msgspec.json.encode(entry) + b"\n")

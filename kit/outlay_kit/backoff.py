@@ -44,9 +44,8 @@ def retry(
     sleep: Callable[[float], None] | None = None,
     log: BoundLogger | None = None,
 ) -> T:
-    """Return what `action` returns, repeating it while it raises Retryable. Raises the Retryable if the next attempt
-    would begin more than `patience` seconds after the first, and with a bounded patience also a Refused at once.
-    `sleep` replaces the clock's; what it raises ends the loop."""
+    """Repeat `action` while it raises Retryable; raised if the next attempt would begin over `patience` seconds after
+    the first, Refused (with bounded patience) at once. `sleep` replaces the clock's; what it raises ends the loop."""
     deadline = clock.monotonic() + patience
     attempt = 0
     while True:
@@ -54,8 +53,7 @@ def retry(
             return action()
         except Retryable as error:
             seconds = backoff.seconds(attempt, error.retry_after, random.random())  # noqa: S311 (jitter)
-            ends = isinstance(error, Refused) and patience < inf
-            if ends or clock.monotonic() + seconds > deadline:
+            if (isinstance(error, Refused) and patience < inf) or clock.monotonic() + seconds > deadline:
                 raise
             attempt += 1
             RETRIES.inc()

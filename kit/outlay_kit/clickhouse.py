@@ -49,9 +49,8 @@ _UNKNOWN_TABLE = 60
 
 
 class ClickHouseClient:
-    """One connection to ClickHouse. Not for use by several threads at once. Every method raises Retryable where the
-    engine is away or overloaded, and its subclass Refused where the engine refuses the user, the password or the
-    database. It lets any other error of clickhouse-connect through, as a fault of ours."""
+    """One connection, not for several threads at once. Raises Retryable where the engine is away or overloaded,
+    Refused where it refuses user, password or database; other errors of clickhouse-connect are faults of ours."""
 
     def __init__(self, settings: ClickHouseSettings, database: str | None = None) -> None:
         self._settings = settings
@@ -68,8 +67,7 @@ class ClickHouseClient:
         self, sql: str, parameters: Mapping[str, object] | None = None, settings: Settings = None
     ) -> list[dict[str, Any]]:
         """Return the rows of a query as dicts."""
-        result = self._call("query", sql, parameters=parameters, settings=settings)
-        return list(result.named_results())
+        return list(self._call("query", sql, parameters=parameters, settings=settings).named_results())
 
     def raw(
         self,

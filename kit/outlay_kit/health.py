@@ -66,8 +66,7 @@ class Health:
         """Return whether work has waited for longer than allowed without progress."""
         if self._suspicion():
             return True
-        waited = self._clock.monotonic() - self._last_progress - self._forgiven
-        if waited < self._stall_seconds:
+        if self._clock.monotonic() - self._last_progress - self._forgiven < self._stall_seconds:
             return False
         if self._pending():
             return True

@@ -170,8 +170,7 @@ class KeyFile:
         """Replace the file whole, so that a reader sees the old keys or the new ones."""
         partial = self._path.with_suffix(".partial")
         partial.unlink(missing_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(_File(keys)), indent=1))
             file.flush()
             os.fsync(file.fileno())

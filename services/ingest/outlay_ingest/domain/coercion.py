@@ -95,8 +95,7 @@ def moment(value: object, path: str) -> datetime:
     if isinstance(value, str) and not is_number(value):
         return _written(value, path)
     try:
-        seconds = Decimal(str(value))
-        return _EPOCH + timedelta(microseconds=int(seconds * 1_000_000))
+        return _EPOCH + timedelta(microseconds=int(Decimal(str(value)) * 1_000_000))
     except (InvalidOperation, OverflowError, ValueError):
         raise Invalid("wrong_type", f"{str(value)[:60]} is not a time", path) from None
 

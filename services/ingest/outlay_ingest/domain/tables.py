@@ -69,8 +69,7 @@ def _without_currency(text: str, currency: str, value: object, path: str) -> str
     said = "" if match is None or (match[1] and match[3]) else (match[1] or match[3]).lower()
     if match is None or not match[2] or not currency or not (said in _SIGNS or _CODE.match(said)):
         return text
-    known = _SIGNS.get(said, said.upper())
-    if known != currency:
+    if _SIGNS.get(said, said.upper()) != currency:
         raise Invalid("wrong_type", f"{str(value)[:60]!r} is not in {currency}", path)
     return match[2]
 
@@ -196,7 +195,6 @@ def amount_of(column: str, value: object, mark: Mark) -> Quantity | None:
 
 
 def _value(row: Row, column: str | None) -> Any:
-    """Return a column's value, or the value itself after `=`. Raises Invalid if there is no such column."""
     if column is None:
         return None
     if column.startswith("="):
