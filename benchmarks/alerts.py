@@ -146,7 +146,6 @@ ANOMALIES = (_spike, _drift, _shift, _outage)
 
 
 def ours(values: list[float]) -> Iterator[bool]:
-    """The detector of the rule type `anomaly`, as it comes."""
     detector = Detector(Tuning(3600))
     for hour, value in enumerate(values):
         yield detector.update(START + timedelta(hours=hour), value).fired
@@ -204,7 +203,6 @@ METHODS: tuple[Method, ...] = (ours, z_score, moving_average, river_holt_winters
 
 
 def judge(method: Method, made: list[tuple[list[float], list[Label]]]) -> dict[str, object]:
-    """Return the figures of one method on some series."""
     began = perf_counter()
     fired = [list(method(values)) for values, _ in made]
     took = perf_counter() - began

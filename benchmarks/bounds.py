@@ -64,7 +64,6 @@ class Bench:
         return time.perf_counter() - started
 
     def rollup_seconds(self) -> float:
-        """Seconds that the aggregator has spent on recomputing."""
         text = httpx.get(f"http://127.0.0.1:{self.pipeline.aggregator.health}/metrics", timeout=10).text
         found = re.search(r"^outlay_rollup_seconds_sum (\S+)$", text, re.MULTILINE)
         return float(found[1]) if found else 0.0

@@ -54,8 +54,6 @@ uvicorn.run(app, port=int(sys.argv[1]), loop="uvloop", http="httptools", access_
 
 @dataclass
 class Server:
-    """A server under load: its name, its process, its port and a key for it."""
-
     name: str
     pid: int
     port: int

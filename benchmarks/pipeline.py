@@ -80,7 +80,6 @@ class Counted:
         self._decoder = msgspec.json.Decoder(_Window)
 
     def follow(self, kafka: KafkaSettings) -> None:
-        """Read the topic in a daemon thread."""
         asked = (kafka, [ROLLUPS], self._take_all, lambda: False)
         threading.Thread(target=follow, args=asked, daemon=True).start()
 
@@ -107,8 +106,6 @@ class Counted:
 
 
 class Client:
-    """One kept connection to a service, with a key."""
-
     def __init__(self, url: str, key: str, content_type: str = "application/x-ndjson") -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": content_type}

@@ -53,7 +53,6 @@ SHAPES: tuple[tuple[str, ...], ...] = (
 
 
 def calls(count: int, mix: str, seed: int = 7) -> list[UsageEvent]:
-    """Draw the calls."""
     draw = random.Random(seed)
     models = _popular(draw) if mix == "popular" else draw.sample(_models((*MAKERS, *OTHERS)), MODELS)
     weights = list(itertools.accumulate(1 / (rank + 1) for rank in range(len(models))))
@@ -113,7 +112,6 @@ def per_second(work: Callable[[list[UsageEvent]], object], lines: list[bytes]) -
 
 
 def library(block: list[UsageEvent]) -> None:
-    """Price calls with genai-prices."""
     for event in block:
         try:
             genai_prices.calc_price(
@@ -127,14 +125,12 @@ def library(block: list[UsageEvent]) -> None:
 
 
 def quoting(catalog: CompiledCatalog, block: list[UsageEvent]) -> None:
-    """Price calls by the compiled rates."""
     quote = catalog.rates.quote
     for event in block:
         quote(event.provider, event.sku, event.usage, event.time)
 
 
 def pricing(catalog: CompiledCatalog, block: list[UsageEvent]) -> None:
-    """Make cost events of usage events."""
     for event in block:
         price(event, catalog)
 

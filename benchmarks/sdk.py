@@ -18,8 +18,6 @@ CALLS = 20_000
 
 
 class Swallow(Handler):
-    """An ingest that says yes."""
-
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:  # noqa: N802 (the library calls it so)

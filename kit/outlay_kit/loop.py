@@ -4,8 +4,7 @@ The contract: `handle` returns only when everything of the batch is durable. Onl
 crash or an exception before that repeats the work.
 
 A handler may put part of a batch off (docs/adr/0013). `settled` then returns how many of its batches are durable; later
-ones stay uncommitted, and it is called, with or without records, until none is open.
-"""
+ones stay uncommitted, and it is called, with or without records, until none is open."""
 
 import signal
 import threading
@@ -202,8 +201,7 @@ class Loop:
 def persist(
     action: Callable[[], T], clock: Clock, health: Health, stop: Stop, backoff: Backoff = _BACKOFF
 ) -> T:
-    """Repeat `action` while it raises Retryable. Waiting for a dependency is not a stall. Raises Stopped if asked to
-    end while waiting."""
+    """Repeat `action` while it raises Retryable, which is not a stall. Raises Stopped if asked to end meanwhile."""
     return retry(action, clock, backoff, sleep=lambda seconds: _wait(seconds, clock, health, stop), log=log)
 
 

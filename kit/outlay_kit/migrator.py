@@ -27,8 +27,7 @@ def migrate(settings: ClickHouseSettings, through: int = 9999, cluster: str = ""
     Raises Retryable if ClickHouse is away, and ValueError for a cluster whose database has other tables.
 
     Every statement is safe to repeat (IF NOT EXISTS, OR REPLACE): a crash before the mark of a version repeats it.
-    The marks are read again before a version that lacks one, since two services may migrate at once.
-    """
+    The marks are read again before a version that lacks one, since two services may migrate at once."""
     server = ClickHouseClient(settings, database="")
     on = f" ON CLUSTER '{cluster}'" if cluster else ""
     server.command(f"CREATE DATABASE IF NOT EXISTS {{db:Identifier}}{on}", {"db": settings.database})

@@ -124,8 +124,7 @@ def behind(at: Places, end: Places) -> int:
 
 
 def committed_lag(settings: KafkaSettings, group: str, topics: Sequence[str]) -> int:
-    """Return how many records of `topics` a group has not committed yet. Raises Retryable. The topics of single
-    tenants belong to `usage.events`."""
+    """Return how many records a group has not committed yet, those of tenants' topics too. Raises Retryable."""
     with closing(Offsets(settings)) as offsets:
         own = usage_topics(offsets.topics()) if USAGE_EVENTS.name in topics else {}
         return sum(behind(offsets.committed(group, t), offsets.ends(t)) for t in {*topics, *own})

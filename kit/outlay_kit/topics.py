@@ -34,9 +34,8 @@ class Durability:
 def create_topics(
     settings: KafkaSettings, topics: Sequence[Topic], durability: Durability = Durability()
 ) -> list[str]:
-    """Create the topics that do not exist yet; let those that do take records as large as ours. Returns a warning for
-    each topic that a lost broker would lose events of, although the cluster could keep more copies. Raises Retryable
-    if the broker is away."""
+    """Create missing topics, and let the others take our records. Returns a warning for each whose events a lost
+    broker would lose, though the cluster could keep more copies. Raises Retryable if the broker is away."""
     with admin(settings) as client:
         for topic in topics:
             _create(client, topic, durability)

@@ -141,8 +141,7 @@ ActionKind = Literal["acknowledged", "snoozed", "expected"]
 class AlertAction(Struct, frozen=True):
     """What a person did with an alert: a row of the table `alert_actions`. The newest of each kind counts.
 
-    Insert it as JSON (`outlay_schemas.events.encoder`); the alerter applies it within seconds.
-    """
+    Insert it as JSON (`outlay_schemas.events.encoder`); the alerter applies it within seconds."""
 
     tenant: str
     target: str

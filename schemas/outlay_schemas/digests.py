@@ -5,8 +5,7 @@ from collections.abc import Iterable
 
 
 def digest(parts: Iterable[str | bytes], *, width: int = 8) -> str:
-    """Return 32 hex digits for a sequence of parts. Each part is hashed after its length in `width` bytes, so that
-    ("ab", "c") and ("a", "bc") differ."""
+    """Return 32 hex digits; each part is hashed after its length in `width` bytes: ("ab", "c") is not ("a", "bc")."""
     hashed = hashlib.sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part

@@ -2,8 +2,7 @@
 
     python -m outlay_schemas.documents schemas        # writes schemas/json/*.json and schemas/asyncapi.json
 
-They are made of the code, and a test fails where they differ from it.
-"""
+They are made of the code, and a test fails where they differ from it."""
 
 import json
 import sys

@@ -56,9 +56,8 @@ _OF_A_TENANT = re.compile(re.escape(USAGE_EVENTS.name) + r"\.([A-Za-z0-9._-]{1,2
 
 
 def usage_topic(tenant: str) -> Topic:
-    """Return the topic that `tenant` alone may write to, if it publishes to Kafka itself. Kafka does not tell a
-    reader who wrote a record. So the topic says whose its events are, and the broker's access rules say who may write
-    to the topic. Raises ValueError if the name cannot be part of a topic's."""
+    """Return the topic that `tenant` alone may write to, by the broker's access rules: Kafka does not tell who wrote
+    a record, so the topic does. Raises ValueError if the name cannot be part of a topic's."""
     name = f"{USAGE_EVENTS.name}.{tenant}"
     if not _OF_A_TENANT.match(name):
         raise ValueError(f"{tenant!r}: a topic's name has only a-z, A-Z, 0-9, '.', '_' and '-', at most 200")

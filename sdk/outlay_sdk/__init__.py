@@ -8,8 +8,7 @@
     with outlay.context(use_case="support-chat", user="u-17"):   # whose it is, for all that happens inside
         ...
 
-Events are sent in batches by a thread of their own, again with the same ids if need be, and flushed at exit.
-"""
+Events are sent in batches by a thread of their own, again with the same ids if need be, and flushed at exit."""
 
 from outlay_sdk.budgets import BudgetStatus, budget_status
 from outlay_sdk.client import Outlay

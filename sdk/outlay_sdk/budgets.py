@@ -43,8 +43,7 @@ def budget_status(
     last answered; before that OUTLAY_BUDGETS_FAIL, else open. Waits for `timeout` seconds at most.
 
     Raises Rejected: a wrong key, or no such budget; ValueError: an address that is not http or https, or a policy
-    that is not open or closed.
-    """
+    that is not open or closed."""
     base = (url if url is not None else os.environ.get("OUTLAY_BUDGETS_URL", "")).rstrip("/")
     policy = fail or _policies.get((base, budget)) or os.environ.get("OUTLAY_BUDGETS_FAIL") or "open"
     if policy not in ("open", "closed"):

@@ -20,8 +20,7 @@ class Meter:
 
     With `gpus` the meter is `gpu_seconds`, else `compute_seconds` of whole machines: whichever the price book prices.
     An event is sent every `every` seconds, so that a job that is killed loses at most that. In a job of many
-    processes, run one meter for all of them, or one for each with its own `gpus`.
-    """
+    processes, run one meter for all of them, or one for each with its own `gpus`."""
 
     def __init__(
         self,

@@ -140,7 +140,6 @@ class Sender:
         return taken
 
     def _send(self, transport: Transport, path: str, lines: list[bytes]) -> None:
-        """Send a batch, the same bytes again and again, until it is accepted, refused, or the time is over."""
         attempt = 0
         while True:
             try:

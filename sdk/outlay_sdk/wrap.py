@@ -117,7 +117,6 @@ def tracking(
 
 
 def _listen(http: Any) -> None:
-    """Note the headers of every response that a client's httpx gets within a tracked call."""
     hooks = getattr(http, "event_hooks", None)
     if not isinstance(hooks, dict) or any(getattr(hook, _MARK, False) for hook in hooks.get("response", ())):
         return

@@ -77,8 +77,6 @@ WHERE tenant = {tenant:String} AND time >= {start:DateTime('UTC')} AND time < {e
 
 
 class _Standing(msgspec.Struct):
-    """What is read of a budget's standing (docs/rules.md)."""
-
     spent: Decimal
     period_start: datetime
     period_end: datetime

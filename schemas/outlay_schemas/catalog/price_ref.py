@@ -39,8 +39,7 @@ GUESSES = {
 """Guesses: the provider may charge another price, so a cost that rests on one is `estimated`.
 
 Every word that is in neither table is a guess too: `region` (the price is for one, and the event states none), or
-`service_tier=scale` (a value that has no price of its own).
-"""
+`service_tier=scale` (a value that has no price of its own)."""
 
 
 MARKS = frozenset({"unread_usage", "usage_estimated"})

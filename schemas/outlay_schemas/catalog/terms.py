@@ -39,8 +39,7 @@ class Negotiated(Dated):
     """A price agreed with a provider, or a markup for internal customers: all that match apply, in order.
 
     Overrides come first, then discounts; both change `cost`, and the list cost is kept. A markup leaves `cost` as it is
-    and makes `charged`, what the internal customer pays: the cost with every markup that matches, one on the other.
-    """
+    and makes `charged`, what the internal customer pays: the cost with every markup that matches, one on the other."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
     match: Match = Match()

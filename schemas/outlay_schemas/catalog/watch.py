@@ -88,8 +88,7 @@ class RuleBase(CatalogModel):
     depends_on: OneOrMany | None = None
     """Ids of rules and budgets: while one of them fires for an overlapping scope, this one does not notify.
 
-    Absent: a budget depends on the budgets of the same period with a wider scope, where they have one cause.
-    """
+    Absent: a budget depends on the budgets of the same period with a wider scope, where they have one cause."""
     note: Text = ""
 
 

@@ -110,7 +110,6 @@ class Writer:
         self._spawn(self._send(pending, stamp))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
-        """Start what ends by itself, also when no one waits for it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

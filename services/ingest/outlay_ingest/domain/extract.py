@@ -116,7 +116,6 @@ def _read(response: Json, provider: str, api: str | None) -> Extracted:
 
 
 def _completed(known: Json, rest: Json) -> tuple[dict[str, Quantity], list[str]]:
-    """Add what no extractor read and the table knows; return what is left too."""
     usage: dict[str, Quantity] = dict(known)
     unread: list[str] = []
     for path, value in sorted(rest.items()):
@@ -183,8 +182,6 @@ def _place(path: str, item: Any) -> str:
 
 
 class _Watched(Mapping[str, Any]):
-    """A mapping that notes which fields of the usage were read."""
-
     def __init__(self, value: Json, read: set[str], path: str | None = None) -> None:
         self._value, self._noted, self._path = value, read, path
 

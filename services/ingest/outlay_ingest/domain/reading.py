@@ -127,7 +127,6 @@ def read(body: bytes, form: Format, rules: Rules) -> Iterator[Chunk]:
 
 
 def _cuts(parts: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-    """Cut into chunks of at most CHUNK_EVENTS, and of CHUNK_BYTES unless one event is larger."""
     first = size = 0
     for at, part in enumerate(parts):
         size += len(part)
@@ -184,7 +183,6 @@ def _read_one(raw: bytes, plain: bool, rules: Rules) -> UsageEvent:
 
 
 def _id_of(raw: bytes) -> str | None:
-    """The id that an unusable event seems to have, to help its sender find it."""
     try:
         found = _anything.decode(raw)
     except UNREADABLE:

@@ -81,7 +81,6 @@ class _Read:
         return [own, *others]
 
     def _parts(self) -> list[Extracted]:
-        """Return what was used by each model: as stated beside the response, else as the response says it."""
         if stated := mapping(self.given.get("usage")):
             return [Extracted(text(first(self.response, *_MODEL)) or "", counts(stated))]
         api = self.given.get("api")

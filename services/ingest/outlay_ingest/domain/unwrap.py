@@ -50,7 +50,6 @@ def _inside(body: Json) -> Json | None:
 
 
 def _of_stream(body: Json) -> Json:
-    """Return what the last event of a stream holds: Cohere's, Bedrock's, Groq's."""
     delta, metadata, groq = (mapping(body.get(name)) for name in ("delta", "metadata", "x_groq"))
     if body.get("type") == "message-end":
         return {"id": body.get("id"), **delta}

@@ -158,8 +158,6 @@ class _Status(msgspec.Struct):
 
 
 class _Entry(msgspec.Struct, rename="camel"):
-    """A span or a log record, named as in protobuf."""
-
     trace_id: str = ""
     span_id: str = ""
     parent_span_id: str = ""
