@@ -81,11 +81,9 @@ class _Group(TyperGroup):
         self.commands: Any = _Commands()
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names of all commands."""
         return list(self.commands)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands by heading."""
         self.format_usage(ctx, formatter)
         self.format_help_text(ctx, formatter)
         width = max(map(len, _PLACES))

@@ -37,17 +37,14 @@ class _Command(TyperCommand):
         super().format_usage(ctx, formatter)
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Write what the command does."""
         _write_text(formatter, self.help or "")
 
 
 class _Group(TyperGroup):
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Write what the commands are for."""
         _write_text(formatter, self.help or "")
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write each command with the whole sentence that says what it does."""
         with formatter.section("Commands"):
             texts = {name: inspect.cleandoc(one.help or "") for name, one in self.commands.items()}
             formatter.write_dl([(name, t.split("\n\n")[0].replace("\n", " ")) for name, t in texts.items()])

@@ -56,7 +56,6 @@ def start(progress: Progress, fixed: bool) -> LocalState:
 
 
 def _follow(descriptor: int, progress: Progress, home: Path) -> None:
-    """Pass on what the daemon reports, until it is ready. Raises StackError if it cannot be."""
     with os.fdopen(descriptor, "rb") as lines:
         for line in lines:
             what, *found = json.loads(line)

@@ -87,8 +87,7 @@ def _season(name: str, shape: Profile) -> str:
 
 
 def _usual(value: float) -> Spent:
-    """Return an estimate of a usual cost, in whole cents."""
-    return Spent(round(value * 100) * 10**10)
+    return Spent(round(value * 100) * 10**10)  # whole cents: it is an estimate
 
 
 def _profile(name: str, title: str, names: Sequence[str], found: Profile) -> ReportTable:

@@ -177,11 +177,9 @@ class _Answer:
         self._begun = False
 
     async def piece(self, data: bytes) -> None:
-        """Send a piece."""
         await self._body(self._packer.pack(data) if self._packer else data, more=True)
 
     async def end(self) -> None:
-        """Send the end."""
         await self._body(self._packer.end() if self._packer and self._begun else b"", more=False)
 
     async def broken(self, message: str) -> None:
