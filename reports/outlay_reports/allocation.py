@@ -97,7 +97,6 @@ def _fits(match: Match, facts: Mapping[str, str]) -> bool:
 
 
 def _word_fits(word: str, text: str) -> bool:
-    """`*` matches any characters; alone it matches any value that is not empty."""
     if "*" not in word:
         return word == text
     pattern = ".*".join(map(re.escape, word.split("*")))

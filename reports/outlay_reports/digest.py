@@ -1,7 +1,4 @@
-"""The weekly or daily digest: total, causes of change, forecast, budgets, alerts, savings, data quality.
-
-As a page (HTML, Markdown) and as the lines of a chat message.
-"""
+"""The weekly or daily digest as a page and as chat lines: total, causes, forecast, budgets, alerts, savings, data."""
 
 # ruff: noqa: S608 (only constants of this file are interpolated; values are bound)
 
@@ -180,7 +177,6 @@ def _stands(alert: Mapping[str, object]) -> str:
 
 
 def _quality(sources: DigestSources, week: CostQuery) -> DigestSection:
-    """Return unpriced and unassigned costs, and dead letters."""
     rows = []
     whole = total(cell.sums for cell in sources.reader.cells(replace(week, by=())))
     if whole.unpriced:

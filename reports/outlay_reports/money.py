@@ -93,7 +93,6 @@ def plain(value: Decimal) -> str:
 
 
 def _cents(size: Decimal) -> str:
-    """Write an amount with thousands set off and the places that it has, two at least."""
     whole, _, places = f"{size:,f}".partition(".")
     return f"{whole}.{places.rstrip('0'):0<2}"
 

@@ -233,7 +233,6 @@ class _Source:
 def _pieces(
     parts: Sequence[Selection], bounds: Sequence[datetime], ledger: bool
 ) -> dict[Grain, list[list[TimeRange]]]:
-    """Return by grain, and by part, the ranges that are read: no bucket is cut by a window."""
     found: dict[Grain, list[list[TimeRange]]] = {}
     for n, part in enumerate(parts):
         cuts = sorted({part.span.start, part.span.end, *(at for at in bounds if at in part.span)})
@@ -245,7 +244,6 @@ def _pieces(
 
 
 def _bucket(column: str, bounds: Sequence[datetime]) -> str:
-    """Return the SQL of which bucket a window is in, from 0."""
     starts = [int(at.timestamp()) for at in bounds]
     steps = {after - before for before, after in pairwise(starts)}
     if len(steps) <= 1:

@@ -78,10 +78,7 @@ class ModelPair:
 
 
 def canonical(model: str) -> str:
-    """Return a model's name without region, provider, date, version and what a bill adds to it.
-
-    `us.anthropic.claude-sonnet-4-5-20250929-v1:0` and `claude-sonnet-4-5` are one model; `gpt-4o, input` is gpt-4o.
-    """
+    """Return a model's name without region, provider, date, version and what a bill adds (`gpt-4o, input`: gpt-4o)."""
     name = model.split(",", maxsplit=1)[0].strip().lower().replace(" ", "-")
     for _ in range(3):
         name = _BEFORE.sub("", name)
@@ -119,7 +116,6 @@ def drifting(models: Iterable[ModelPair], tolerance: Fraction) -> list[ModelPair
 
 
 def _off(drift: Fraction | None, tolerance: Fraction, alone: int) -> bool:
-    """Tell whether a drift is more than `tolerance`; without a bill: whether there is anything at all."""
     return abs(drift) > tolerance if drift is not None else bool(alone)
 
 

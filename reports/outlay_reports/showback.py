@@ -187,6 +187,5 @@ def allocated_table(query: CostQuery, found: Allocation) -> ReportTable:
 
 
 def _nodes(cells: Sequence[Cell], depth: int) -> list[Node]:
-    """Return the whole of some cells, and then each value within it."""
     root = tree(cells, depth)
     return [root, *walk(root)]

@@ -168,7 +168,6 @@ def _cell(row: dict[str, Any], keys: Sequence[str], amount: Amount) -> Cell:
 
 
 def _alike(keys: Sequence[object]) -> Iterable[list[int]]:
-    """Return the places of equal keys, together."""
     alike: dict[object, list[int]] = defaultdict(list)
     for place, key in enumerate(keys):
         alike[key].append(place)

@@ -127,7 +127,6 @@ def _key(period: CostQuery) -> tuple[object, ...]:
 
 
 def _wanted(reader: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[TrajectoryInput]:
-    """Read the history of each question."""
     asked = []
     for unit, p in product(_UNITS, periods):
         span = history_range(p.zone, unit, now, ledger=needs_ledger(p.where, exact=True))

@@ -173,7 +173,6 @@ def _capped(past: Array, period: int, day: int) -> Array:
 
 
 def _growth(past: Array, period: int) -> Array:
-    """Return by how much the values since a season ago are more than those of a season before them."""
     common = past.shape[1] - period
     if common < 1:
         return np.ones(len(past))

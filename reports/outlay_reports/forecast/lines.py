@@ -58,7 +58,6 @@ def summed(found: Forecast, values: Array, members: Sequence[int]) -> Bands:
 
 
 def _columns(bounds: Bands, n: int) -> list[Array]:
-    """Return the arrays of `_NAMES` for one series."""
     return [
         each[:, n] for each in (bounds.mean, *(s[at] for at in LEVELS for s in (bounds.lower, bounds.upper)))
     ]

@@ -1,8 +1,6 @@
-"""The course of a period, the forecast of its pieces of time (hours or days) from the current one to its end; and
-where the period lands: what is spent is spent, and only the rest of it is forecast.
+"""The course of a period, the forecast of its hours or days to its end, and where it lands: only the rest is forecast.
 
-A course is made from whole pieces only, so it stays the same until the current piece is over. Read at a minute it
-gives the landing: of the current piece only the part after that minute counts, however much the part before it cost.
+A course is made from whole pieces only. A landing counts, of the current piece, only the part after its minute.
 """
 
 import math
@@ -225,7 +223,6 @@ def _calm(values: Array, season: int, recent: int) -> Array:
 
 
 def _begun(values: Array) -> Array:
-    """Return the whole pieces from the first that cost anything."""
     first = np.nonzero(values)[0]
     # Spending began within its first piece, unless that is as far as we look back.
     return values[first[0] + (first[0] > 0) :] if len(first) else values[:0]

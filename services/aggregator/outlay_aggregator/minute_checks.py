@@ -23,10 +23,7 @@ MOST_NAMED = 100
 
 
 class CardinalityWatch:
-    """Remembers how many events a minute had when its producer was determined, which reads the minute once more.
-
-    It is done again when the minute has twice the events.
-    """
+    """Remembers how many events a minute had when its producer was determined; at twice as many it is done again."""
 
     def __init__(self, bound: int, most: int = 10_000) -> None:
         """`bound`: cells that a minute may have. At most `most` minutes are remembered."""
@@ -57,10 +54,7 @@ class MinuteChecks:
         self._named: set[tuple[str, str]] = set()
 
     def check(self, lines: Sequence[bytes]) -> int:
-        """Store conflicts before the engine merges them to one row, and name producers; return the events.
-
-        `lines`: recomputed minutes. A minute without repeated events costs one count. Raises Retryable.
-        """
+        """Store conflicts before a merge and name producers; return events of minutes `lines`. Raises Retryable."""
         windows = _decoder.decode_lines(b"\n".join(lines))
         minutes = {window_of(w.tenant, w.window, "minute"): w.groups for w in windows}
         counted = {window: sum(g.events for g in groups) for window, groups in minutes.items()}

@@ -120,14 +120,12 @@ class Aggregator:
         self._identities.done(records)
 
     def _put_off(self, minutes: set[Window]) -> set[Window]:
-        """Queue old minutes for `_catch_up`; return the others."""
         since = int((self._clock.now() - _LIVE).timestamp())
         live = {minute for minute in minutes if minute.start >= since}
         self._backfill.put_off(minutes - live, self._batches + 1)
         return live
 
     def _catch_up(self) -> None:
-        """Recompute the old minutes that have waited longest."""
         minutes = self._backfill.due()
         if minutes:
             self._roll_up(minutes)
@@ -135,7 +133,6 @@ class Aggregator:
         metrics.BACKFILL_WAITING.set(len(self._backfill))
 
     def _write(self, records: Sequence[Record]) -> set[Window]:
-        """Do steps 1 and 2; return the changed minutes."""
         oldest = self._clock.now() - timedelta(days=self._settings.retention_days)
         readings = [record_parser.read(record.value, oldest, self._identities.seen) for record in records]
         self._refuse([(r, bad) for r, reading in zip(records, readings, strict=True) for bad in reading.bad])
@@ -192,7 +189,6 @@ class Aggregator:
         return written
 
     def _refuse(self, bad: Sequence[tuple[Record, BadLine]]) -> None:
-        """Make dead letters of bad lines, durably: if that fails, the work stops."""
         now = self._clock.now()
         found = [
             dead_letter("aggregator", b.body, b, now, line=b.line, place=_place(record)) for record, b in bad
@@ -210,7 +206,6 @@ class Aggregator:
             log.warning("dead letters", count=len(found), code=first.code, dead_letter=first.id, record=where)
 
     def _store_dead_letters(self, records: Sequence[Record]) -> None:
-        """Write dead letters, of whichever stage, to their table."""
         now = self._clock.now()
         found = [each for record in records for each in dead_letters.read(record.value, _place(record), now)]
         if not found:

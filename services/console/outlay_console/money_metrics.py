@@ -52,8 +52,6 @@ _TOTALS = {
 
 
 class _Gauges:
-    """The gauges that have a value."""
-
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._known: dict[str, Gauge] = {}

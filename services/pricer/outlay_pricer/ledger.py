@@ -88,7 +88,6 @@ class LedgerReader:
         return [(row["tenant"], row["period"], row["zone"]) for row in rows]
 
     def _spans(self, wanted: Selection) -> Iterator[tuple[datetime, datetime]]:
-        """Cut a selection into spans of time of about a piece each."""
         low, high = wanted.since or _FIRST, wanted.until or _LAST
         begin: datetime | None = None
         rows = 0
@@ -133,7 +132,6 @@ def _seconds(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetim
 
 
 def _conditions(wanted: Selection) -> tuple[str, dict[str, object]]:
-    """Return a condition and what it binds."""
     parts = ["time >= {from:DateTime64(6, 'UTC')}", "time < {to:DateTime64(6, 'UTC')}"]
     bound: dict[str, object] = {"from": wanted.since or _FIRST, "to": wanted.until or _LAST}
     for name in ("tenant", "provider", "source", "id"):

@@ -75,10 +75,7 @@ class AcceptedEventsAudit:
         patience: float = 30,
         progress: Callable[[int], None] = lambda _: None,
     ) -> AcceptedEvents:
-        """Look up every accepted line; call `progress(lines)` as they are read.
-
-        Waits up to `patience` seconds until the aggregator has written what the pricer had priced. Raises Retryable.
-        """
+        """Look up every accepted line; wait up to `patience` seconds for the aggregator. Raises Retryable."""
         usage = usage_topics(self._offsets.topics())
         name = f"audit_{uuid.uuid4().hex[:12]}"
         in_flight = f"{name}_in_flight"
@@ -161,7 +158,6 @@ class AcceptedEventsAudit:
     def _balance(
         self, balances: dict[str, Balance], accepted: str, in_flight: str, tenants: Sequence[str], parts: int
     ) -> None:
-        """Add the places of the lines of a table."""
         for part in range(parts):
             bound = {"tenants": list(tenants), "parts": parts, "part": part}
             for row in self._clickhouse.rows(_balance(accepted, in_flight), bound):
@@ -174,7 +170,6 @@ class AcceptedEventsAudit:
                     balance.first_missing = (balance.first_missing + row["first"])[:NAMED]
 
     def _conflicts(self, accepted: str, tenants: Sequence[str]) -> list[Conflict]:
-        """Return identities whose events differ, however they were written."""
         bound = {"tenants": list(tenants), "most": NAMED}
         events: dict[tuple[str, str, str], list[UsageEvent]] = {}
         for row in self._clickhouse.rows(_differing_lines(accepted), bound):
@@ -192,7 +187,6 @@ class AcceptedEventsAudit:
 
 
 def _lines(record: Record) -> list[bytes]:
-    """Return the lines of a record; a CloudEvent is one."""
     alone = from_record(record.value, record.headers)
     lines = record.value.split(b"\n") if alone is None else [alone]
     return [line for line in lines if line.strip()]
@@ -208,7 +202,6 @@ def _event(line: str) -> UsageEvent | None:
 
 
 def _bodies(record: Record) -> list[bytes]:
-    """Return the bodies of dead letters."""
     bodies = []
     for line in _lines(record):
         try:
@@ -264,7 +257,6 @@ GROUP BY tenant, where_is"""
 
 
 def _differing_lines(accepted: str) -> str:
-    """Return the statement that lists lines with one identity and different bytes."""
     return f"""
 SELECT line FROM {accepted} WHERE (tenant, source, id) IN (
     SELECT tenant, source, id FROM {accepted} WHERE id != '' AND {TENANTS}

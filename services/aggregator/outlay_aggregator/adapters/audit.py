@@ -147,7 +147,6 @@ class Audit:
         return found
 
     def _hours(self, asked: Range) -> dict[int, list[tuple[int, int]]]:
-        """Return the hours with rows, and how many, by day."""
         days: dict[int, list[tuple[int, int]]] = {}
         for row in self._clickhouse.rows(_HOURS, asked.bound):
             days.setdefault(row["hour"] - row["hour"] % 86_400, []).append((row["hour"], row["n"]))
@@ -156,10 +155,7 @@ class Audit:
     def differences(
         self, asked: Range, patience: float = 10, progress: Callable[[float], None] = lambda _: None
     ) -> tuple[int, list[Wrong]]:
-        """Return how many windows differ, and the first of them by cell; call `progress(share)`.
-
-        A window that gets events may be behind for a moment: it counts if it differs for `patience` seconds.
-        """
+        """Return how many windows differ for `patience` seconds, and the first by cell; call `progress(share)`."""
         spans = list(self._days(asked))
         found: list[tuple[Grain, Difference]] = []
         for at, (low, high) in enumerate(spans):
@@ -171,7 +167,6 @@ class Audit:
         return len(wrong), [self._name(grain, difference) for grain, difference in wrong[:NAMED]]
 
     def _certain(self, grain: Grain, windows: list[Window], span: Range) -> list[Difference]:
-        """Return the suspected windows that a recomputation confirms."""
         if len(windows) <= MANY:
             return [d for part in _hundreds(windows) for d in self._store.differences(grain, part)]
         parts = (Range(low, high, span.tenants).whole(grain) for low, high in self.spans(span))
@@ -251,7 +246,6 @@ def _measures(group: RollupGroup | None) -> tuple[Decimal, int]:
 
 
 def _rollup_totals(grain: Grain) -> str:
-    """Return the statement that sums a rollup by tenant and month."""
     return f"""
 SELECT tenant, formatDateTime(window, '%Y-%m') AS month, sum(arraySum(groups.events)) AS events,
     toString(sum(arraySum(groups.cost))) AS cost

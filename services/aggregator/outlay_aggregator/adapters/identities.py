@@ -98,7 +98,6 @@ class Index:
 
 
 def _chunks(suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> Iterator[list[Suspect]]:
-    """Split suspects so that statements and the names of tenants in requests stay short."""
     chunk: list[Suspect] = []
     numbers = size = 0
     tenant = None
@@ -117,7 +116,6 @@ def _chunks(suspects: Iterable[Suspect], seconds: Mapping[int, set[int]]) -> Ite
 
 
 def _asked(suspects: Sequence[Suspect], seconds: Mapping[int, set[int]]) -> tuple[str, dict[str, object]]:
-    """Return the condition for the rows of identities in their seconds, and what it binds."""
     names = sorted({suspect.identity for suspect in suspects})
     where = sorted({second for name in names for second in seconds[name]})
     places = ",".join(f"({second - second % 60},{second % 60})" for second in where)

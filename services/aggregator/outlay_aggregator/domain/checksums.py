@@ -21,7 +21,6 @@ _START: dict[Grain, str] = {
 
 
 def _units(money: str) -> str:
-    """Return the SQL of a decimal in its smallest units, modulo 2^64."""
     return f"toUInt64(reinterpretAsUInt128({money}))"
 
 

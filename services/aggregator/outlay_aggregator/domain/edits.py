@@ -13,7 +13,6 @@ _DOT = re.compile(r"(?<!\\)\.")
 
 
 def _exact(text: str) -> msgspec.Raw:
-    """Keep a number as it was written."""
     return msgspec.Raw(text.encode())
 
 

@@ -76,7 +76,6 @@ def recompute(grain: Grain, span: bool = False, narrow: bool = False) -> str:
 
 
 def _windows(grain: Grain, cells: str) -> str:
-    """Group cells to one row per window, the cells in a fixed order."""
     order = ", ".join(f"g.{name}" for name in CELL)
     return f"""
 SELECT tenant, '{grain}' AS grain, start AS window, sum(versions) AS version,
@@ -94,12 +93,10 @@ def _tuple_type() -> str:
 
 
 def _of_ledger(mark: str) -> str:
-    """Return the measures of ledger rows, with a prefix."""
     return ", ".join(f"{sql} AS {mark}{name}" for name, (_, sql) in _MEASURES.items())
 
 
 def _added(mark: str) -> str:
-    """Return the measures of cells as sums of finer ones, which have a prefix."""
     return ", ".join(
         f"{'sumMap' if kind.startswith('Map') else 'sum'}({mark}{name}) AS cells_{name}"
         for name, (kind, _) in _MEASURES.items()

@@ -161,7 +161,6 @@ class RollupReader:
     def _grouped(
         self, rule: Watch, span: TimeRange, grain: Grain, *, measure: str, select: str, order: str = ""
     ) -> list[tuple[Values, dict[str, Any]]]:
-        """Return a row for each scope of a rule that has any of a measure in a time range."""
         keys = [f"k{n}" for n in range(len(rule.by))]
         query = windows(grain, span, rule.by, rule.scope, measures=(measure,))
         rows = self._clickhouse.rows(

@@ -72,7 +72,6 @@ class AlertBuilder:
         return self._explained(alert, finding, span) if explained else alert
 
     def _explained(self, alert: Alert, finding: Finding, span: TimeRange) -> Alert:
-        """Return a firing alert with who spends, how fast, and why it costs more."""
         if alert.state != "firing":
             return alert
         key, money = finding.key, finding.unit.startswith("USD")
@@ -127,10 +126,7 @@ class AlertBuilder:
 
 
 def ranked(contributors: Sequence[Contributor], scope: Scope) -> list[Contributor]:
-    """Return contributors with model and user first, then the dimension whose greatest value has the most.
-
-    Dimensions that say nothing (the scope itself, a single provider, nothing attributed) come last.
-    """
+    """Return contributors, model and user first, then by greatest value; dimensions that say nothing come last."""
     groups: dict[str, list[Contributor]] = {}
     for one in sorted(contributors, key=lambda c: (-to_pico(c.cost), c.value)):
         groups.setdefault(one.dimension, []).append(one)

@@ -1,7 +1,4 @@
-"""Incidents: alerts about more spending whose scopes overlap and that start within the settling time have one cause.
-
-An incident has the id of the alert that opened it. It resolves when all of its parts have.
-"""
+"""Incidents: alerts about more spending with overlapping scopes and starts within the settling time have one cause."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +20,6 @@ _OTHER_UNITS = ("unpriced", "estimated", "%", "per event")
 
 @dataclass(slots=True)
 class _Group:
-    """An incident being assembled."""
-
     id: str
     opened_at: datetime
     severity: Severity
@@ -71,10 +66,7 @@ def groups(alert: Alert) -> bool:
 def with_incidents(
     alerts: Sequence[Alert], known: Mapping[str, AlertRecord], decided: Mapping[str, Incident]
 ) -> list[Alert]:
-    """Return alerts with their incidents, in the same order.
-
-    `decided`: incidents by alert that an earlier process had written into messages.
-    """
+    """Return alerts with their incidents, in order. `decided`: incidents by alert that earlier messages name."""
     open_ = _open(known.values())
     homes = {part: group for group in open_.values() for part in group.members}
     for alert in alerts:
@@ -96,7 +88,6 @@ def _group_of(alert: Alert, open_: Mapping[str, _Group], decided: Mapping[str, I
 
 
 def _open(known: Iterable[AlertRecord]) -> dict[str, _Group]:
-    """Return the open incidents with all of their parts."""
     found: dict[str, _Group] = {}
     members = [(one, one.alert, one.alert.incident) for one in known if one.alert and one.state != "pending"]
     for one, _, incident in members:

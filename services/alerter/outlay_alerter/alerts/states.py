@@ -234,10 +234,7 @@ class RenotifyPolicy:
 def transitions(
     findings: Iterable[Finding], known: Mapping[str, AlertRecord], again: RenotifyPolicy | None = None
 ) -> list[Transition]:
-    """Return the changes of state and the reminders. Applied to their own result they return nothing.
-
-    Of several findings with one key the last counts: it is about the newest window.
-    """
+    """Return changes of state and reminders; applied to their result, none. Of findings with a key the last counts."""
     changes: list[Transition] = []
     for alert, finding in {finding.key.id(): finding for finding in findings}.items():
         before = known.get(alert)
@@ -250,7 +247,6 @@ def transitions(
 def _next(
     alert: str, finding: Finding, before: AlertRecord | None, again: RenotifyPolicy
 ) -> StoredState | None:
-    """Return the new state of an alert; None: it does not change."""
     state: StoredState = before.state if before else "resolved"
     if not finding.breached:
         over = state != "resolved" and (state in _QUIETLY or again.rested(alert, finding))

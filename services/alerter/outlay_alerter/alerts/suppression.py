@@ -136,7 +136,6 @@ def _lower_thresholds(breached: Mapping[str, Finding], suppressed_ids: Mapping[s
 
 
 def _level(finding: Finding) -> Decimal | None:
-    """Return the threshold of a budget."""
     if finding.rule_type not in ("budget", "budget_forecast"):
         return None
     try:
@@ -153,7 +152,6 @@ def _group(finding: Finding) -> tuple[object, ...]:
 def _covered_by(
     finding: Finding, sent: Mapping[str, Finding], others: Iterable[tuple[str, str, Scope]]
 ) -> str:
-    """Return which alert covers this one; empty: none."""
     watch, alert, scope = finding.watch, finding.key.id(), finding.key.scope
     if watch.depends_on is not None:
         near = (o for o in others if o[0] != alert and o[1] in watch.depends_on)

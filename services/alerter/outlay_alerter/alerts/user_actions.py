@@ -26,10 +26,7 @@ def action_changes(
     now: datetime,
     rules: Container[str] | None = None,
 ) -> list[ActionChange]:
-    """Return the changes that actions and the clock bring. Applied to their own result they return nothing.
-
-    An alert whose rule is not among `rules` resolves; None: every rule exists.
-    """
+    """Return changes by actions and the clock; an alert of no rule in `rules` (None: every rule exists) resolves."""
     newest = _newest(actions, records)
     changes: list[ActionChange] = []
     for one in records.values():
@@ -97,7 +94,6 @@ def _concerns(action: AlertAction, part: AlertRecord) -> bool:
 def _action_on(
     part: AlertRecord, kind: ActionKind, newest: Mapping[tuple[str, ActionKind], AlertAction]
 ) -> AlertAction | None:
-    """Return the newest action of a kind on an alert or on its incident."""
     own, whole = newest.get((part.id, kind)), newest.get((part.incident, kind))
     found = [one for one in (own, whole if whole and _concerns(whole, part) else None) if one is not None]
     return max(found, key=lambda one: one.at, default=None)

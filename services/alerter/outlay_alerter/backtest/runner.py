@@ -1,7 +1,4 @@
-"""When a rule would have fired: the live evaluators and the live state machine, moment by moment on the past.
-
-A moment is the end of a window. A window that fires live while it still fills counts here when it is over.
-"""
+"""When a rule would have fired: the live evaluators and state machine on the past, at the end of each window."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -140,7 +137,6 @@ class Backtest:
         return TimeRange(max(span.start, floor_to(first, "day")), span.end)
 
     def _load(self, rule: Watch, needs: Needs, span: TimeRange) -> tuple[Loaded, int]:
-        """Return what a rule needs, and how many scopes it has."""
         length = grain_length(needs.grain)
         if needs.reads == "spending":
             cut = floor_to(span.start, "hour")
@@ -221,7 +217,6 @@ def moments(needs: Needs, span: TimeRange) -> Iterator[datetime]:
 
 
 def _starts(grain: Grain, span: TimeRange) -> list[datetime]:
-    """Return the starts of the windows that overlap a time range."""
     length, first = grain_length(grain), floor_to(span.start, grain)
     count = max(0, -((first - span.end) // length)) if span.end > span.start else 0
     return [first + length * n for n in range(count)]

@@ -1,8 +1,4 @@
-"""Costs that come back: batches with nothing between them, jobs on about the same day of each month, and bursts.
-
-A series that often exceeds its limit is bursty, and gets a higher one. An episode is a stretch of windows beyond the
-limit, short pauses bridged.
-"""
+"""Costs that come back: batches with nothing between, monthly jobs, bursts (series that often exceed their limit)."""
 
 from calendar import monthrange
 from collections import deque
@@ -36,10 +32,7 @@ def is_sparse(costs: Sequence[float]) -> bool:
 
 
 def limit_of(costs: Sequence[T], sensitivity: float = 1.0) -> tuple[T, T]:
-    """Return the usual cost of windows, and the highest that is ordinary, by their median and its spread.
-
-    Of few windows (batches) the spread says nothing: the largest counts.
-    """
+    """Return the usual and the highest ordinary cost, by median and spread; of few windows (batches) the largest."""
     if 0 < len(costs) < _FEW:
         return max(costs), _TIMES * max(costs)
     kind = type(costs[0])
@@ -66,7 +59,6 @@ def monthly_peak(days: Mapping[date, T], day: date) -> T | None:
 
 
 def _around(day: date, back: int) -> tuple[date, date]:
-    """Return the days of an earlier month that are like `day`, the first and the last."""
     months = day.year * 12 + day.month - 1 - back
     year, month = divmod(months, 12)
     length, left = monthrange(year, month + 1)[1], monthrange(day.year, day.month)[1] - day.day

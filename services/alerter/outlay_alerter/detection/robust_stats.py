@@ -1,7 +1,4 @@
-"""Robust statistics over the newest values of a series: bounded memory, the same answer every time.
-
-Floats are for statistics only; money is judged here and never counted.
-"""
+"""Robust statistics over a series' newest values: bounded memory, deterministic; floats judge money, never count it."""
 
 from array import array
 from bisect import bisect_left, insort
@@ -72,11 +69,7 @@ _FAR = 0.7
 
 
 class Season:
-    """What is usual at each place of a cycle: the median of its last passes.
-
-    A place is a stretch of the cycle, such as an hour of the week; a pass that has several values counts
-    with their median.
-    """
+    """The median of the last passes at each place of a cycle (an hour of the week); a pass counts with its median."""
 
     def __init__(self, passes: int) -> None:
         self._passes = passes
@@ -106,7 +99,6 @@ class Season:
         return low if abs(low - reference) <= abs(high - reference) else high
 
     def _around(self, place: int) -> Ring:
-        """Return the passes of the places nearby, this one apart."""
         around = Ring(100)
         for near in range(place - _AROUND, place + _AROUND + 1):
             if near != place and near in self._rings:

@@ -100,7 +100,6 @@ def _y(amount: int, top: int) -> float:
 
 
 def _nice(most: int) -> int:
-    """Return a round amount that is at least `most`."""
     size = int("1" + "0" * (len(str(most)) - 1))
     return next(step * size for step in (1, 2, 4, 6, 8, 10) if step * size >= most)
 
@@ -111,10 +110,7 @@ def _font(size: int) -> Font:
 
 
 def pictures(rollups: RollupReader) -> Picture:
-    """Return a function that charts a notification's alert; None if it has no amount, or ClickHouse is unavailable.
-
-    The chart shows the alert as it was decided; its title shows what the channel may see.
-    """
+    """Return a function that charts an alert as decided; None: it has no amount, or ClickHouse is unavailable."""
 
     def picture(notification: Notification) -> bytes | None:
         shown = main_of(notification.alerts)

@@ -153,5 +153,4 @@ def _with_kind(notification: Notification, sent: Sequence[SentAlert]) -> Notific
 
 
 def _decided(notification: Notification) -> datetime:
-    """Return when the first message was decided."""
     return min(datetime.fromisoformat(m.created).replace(tzinfo=UTC) for m in notification.messages)

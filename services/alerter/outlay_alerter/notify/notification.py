@@ -134,10 +134,7 @@ class SentAlert:
 
 
 def next_delay(attempt: int, asked: float | None, jitter: float) -> float | None:
-    """Return the seconds to wait after attempt number `attempt` (from 1) failed; None: give up.
-
-    The receiver asked for `asked` seconds, and the delay is never shorter; `jitter` is from 0 to 1.
-    """
+    """Seconds to the next try (`asked` at least) after try `attempt`, from 1; None: give up. `jitter`: 0 to 1."""
     if attempt > len(RETRY_DELAYS):
         return None
     wait = RETRY_DELAYS[attempt - 1] * (1 + _JITTER * jitter)
@@ -182,7 +179,6 @@ def _by(waiting: Sequence[OutboxMessage], key: Callable[[OutboxMessage], str]) -
 
 
 def _gathered(waiting: Sequence[OutboxMessage]) -> list[list[OutboxMessage]]:
-    """Group messages by tenant, up to the size of a batch."""
     return [
         messages[begin : begin + MAX_BATCH]
         for messages in _by(waiting, lambda message: message.tenant)

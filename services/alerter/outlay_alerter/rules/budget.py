@@ -44,8 +44,6 @@ def compile_rule(b: schema.Budget, tenant: str) -> Budget:
 
 
 class _Evaluator(base.Evaluator[Budget]):
-    """Asks the view how a budget stands."""
-
     def __init__(self, rule: Budget, most_scopes: int = 0) -> None:
         super().__init__(rule, most_scopes)
         self._before: BudgetStatus | None = None
@@ -231,7 +229,6 @@ def _length(burn: schema.Burn) -> timedelta:
 
 
 def _named(budget: Budget) -> str:
-    """Return what a title calls a budget."""
     return budget.name if "budget" in budget.name.lower() else f"{budget.name} budget"
 
 

@@ -20,8 +20,6 @@ NewSpender = Rule[schema.NewSpender]
 
 
 class _Evaluator(base.Evaluator[NewSpender]):
-    """Looks for the first day with cost of each scope. Keeps no state."""
-
     def needs(self, start: datetime) -> Needs:
         return Needs("day", back(start, "day", self._rule.spec.days + 1))
 

@@ -31,8 +31,6 @@ class Announced:
 
 
 class _Evaluator(base.Evaluator[PriceChange]):
-    """Compares announced prices with those of today. Keeps no state."""
-
     def needs(self, start: datetime) -> Needs:
         return Needs("day", start)
 

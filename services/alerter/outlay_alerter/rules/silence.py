@@ -18,8 +18,6 @@ Silence = Rule[schema.Silence]
 
 
 class _Evaluator(base.Evaluator[Silence]):
-    """Looks for the last minute with events of each scope. Keeps no state."""
-
     def needs(self, start: datetime) -> Needs:
         return Needs("minute", start - _stale(self._rule), "minutes")
 
@@ -41,10 +39,7 @@ KIND = Kind(
 def judge(
     rule: Silence, scope: Scope, *, last: datetime, now: datetime, begun: datetime | None
 ) -> Finding | None:
-    """Return what holds of a scope whose last minute with events is `last`.
-
-    `begun`: the window of the alert that is not over.
-    """
+    """Return what holds of a scope with events last at `last`. `begun`: the window of the alert that is not over."""
     silent = now - last >= rule.spec.minutes * _MINUTE
     if not silent and begun is None:
         return None
@@ -60,5 +55,4 @@ def judge(
 
 
 def _stale(rule: Silence) -> timedelta:
-    """Return for how long something is missed."""
     return timedelta(hours=rule.spec.stale_after_hours)

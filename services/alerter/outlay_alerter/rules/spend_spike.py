@@ -1,7 +1,4 @@
-"""Spend spikes: a window against the median of those before it, in units of their usual spread.
-
-A spike that lasts is one alert: it keeps the window in which it began.
-"""
+"""Spend spikes: a window against the median of those before, in units of their spread; one that lasts is one alert."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,8 +33,6 @@ LONG: dict[Grain, int] = {"minute": 7 * 1440, "hour": 35 * 24, "day": 400}
 
 
 class _Evaluator(base.Evaluator[SpendSpike]):
-    """Judges the newest windows of each scope by those before them. Keeps no state."""
-
     def needs(self, start: datetime) -> Needs:
         grain = self._rule.spec.grain
         return Needs(grain, base.back(start, grain, LONG[grain]))

@@ -33,8 +33,6 @@ UNITS = {
 
 
 class _Evaluator(base.Evaluator[Threshold]):
-    """Judges the newest windows of each scope. Keeps no state."""
-
     def needs(self, start: datetime) -> Needs:
         grain = self._rule.spec.grain
         return Needs(grain, base.back(start, grain, 0), meters=meters_of(self._rule))

@@ -92,8 +92,6 @@ class EventTail:
                     self._loop.call_soon_threadsafe(_offer, queue, event)
 
     def _follow(self) -> None:
-        """Read while anyone listens."""
-
         def take(records: Sequence[Record]) -> None:
             self.take([record.value for record in records])
 

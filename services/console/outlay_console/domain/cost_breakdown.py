@@ -1,7 +1,4 @@
-"""The recorded cost of an event by meter, from its ledger row.
-
-The pricer's `explain` is another question: it prices an event by a catalog, and shows the rule and the arithmetic.
-"""
+"""The recorded cost of an event by meter, from its ledger row; the pricer's `explain` prices it by a catalog."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -52,6 +52,5 @@ async def states(request: PageRequest) -> list[BudgetState]:
 
 
 def _elapsed(status: BudgetStatus, now: datetime) -> Fraction:
-    """Return how much of a period is over, at least a thousandth."""
     thousandths = (now - status.period_start) * 1000 // (status.period_end - status.period_start)
     return Fraction(min(1000, max(1, thousandths)), 1000)

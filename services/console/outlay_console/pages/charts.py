@@ -64,7 +64,6 @@ async def _ahead(request: PageRequest, view: View, bucket: Bucket) -> BucketFore
 
 
 def _times(starts: Sequence[datetime], view: View, bucket: Bucket) -> dict[str, object]:
-    """Return when bars begin, as Unix seconds and as labels."""
     labels = [start.astimezone(view.zone).strftime(_FORMS[bucket]) for start in starts]
     return {"starts": [int(start.timestamp()) for start in starts], "labels": labels}
 

@@ -70,7 +70,6 @@ async def event(request: PageRequest) -> Context:
 
 
 def _book(request: PageRequest, row: Mapping[str, object]) -> object:
-    """Return the price book that priced it, if the catalog still has that version."""
     name, _, rest = str(row["price_ref"]).partition("@")
     version = rest.partition("#")[0]
     price_books = request.catalog.price_books if request.catalog else ()

@@ -94,7 +94,6 @@ def _rate_steps(found: ListPrice) -> list[Step]:
 
 
 def _tier(rate: Rate, price: Decimal) -> str:
-    """Say which tier of input tokens a price is for."""
     above = next((start for start, tier_price in reversed(rate.tiers) if tier_price == price), None)
     return "" if above is None or price == rate.base else f"above {above} input tokens"
 

@@ -134,7 +134,6 @@ def _by_lines(
     guesses: tuple[str, ...] = (),
     terms: tuple[str, ...] = (),
 ) -> ListPrice:
-    """Return the price that a card's lines make."""
     ref = parse_price_ref(line.ref(guesses, "" if lines else "meter_unknown"))
     return ListPrice(
         replace(ref, terms=terms) if terms else ref,
@@ -183,7 +182,6 @@ def at_least(line: RateLine, usage: Usage) -> Usage:
 def _by_price_books(
     rules: tuple[CompiledRule, ...], event: UsageEvent, usage: Usage, catalog: CompiledCatalog, facts: Facts
 ) -> ListPrice | None:
-    """Price by the first rule that matches; None if none does."""
     rule = next((rule for rule in rules if rule.fits(facts)), None)
     if rule is None:
         return None
@@ -221,10 +219,7 @@ def _by_price_books(
 def _counted(
     span: PricePeriod, event: UsageEvent, usage: Usage, catalog: CompiledCatalog
 ) -> tuple[Usage, tuple[str, ...]]:
-    """Return what is paid at each meter's own price, and the meters that nothing prices.
-
-    The tokens of a model are counted as by the model prices: the total less the parts with prices of their own.
-    """
+    """Return what is paid at each meter's own price (a total less parts with own prices), and meters without price."""
     units = catalog.rates.units
     priced = [units.by_usage[name] for name in span.meters if name in units.by_usage]
     if event.kind != "llm" or not priced:

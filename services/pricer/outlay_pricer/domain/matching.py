@@ -1,7 +1,4 @@
-"""Which events a rule of the catalog is about: conditions compiled to one test over an event's facts.
-
-And what usage was for, where its producer does not state it. A virtual tag of the catalog overrides these rules.
-"""
+"""Which events a rule of the catalog is about (conditions compiled to one test), and what unstated usage was for."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -81,10 +81,7 @@ def _fact(key: str) -> str:
 def price_meters(
     span: PricePeriod, usage: Mapping[str, Quantity], facts: Facts, usd: Fraction
 ) -> tuple[dict[str, Fraction], bool, tuple[str, ...]]:
-    """Price the meters of an event that the rule knows. `usd` is what one unit of the book's currency is worth.
-
-    Returns exact pico-USD by meter, whether all of it is free, and guesses.
-    """
+    """Price known meters: exact pico-USD by meter, whether all is free, guesses. `usd`: of a unit of book currency."""
     amounts: dict[str, Fraction] = {}
     free = known = True
     for name, meter in span.meters.items():

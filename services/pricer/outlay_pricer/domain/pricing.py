@@ -76,7 +76,6 @@ def list_price_of(event: UsageEvent, catalog: CompiledCatalog) -> tuple[UsageEve
 
 
 def _renamed(event: UsageEvent, attributed: Attributed, catalog: CompiledCatalog) -> UsageEvent:
-    """Return a copy of the event with its resolved names and dimensions."""
     sku = catalog.attribution.canonical("sku", event.sku)
     if sku != event.sku:
         attributed.given["sku"] = event.sku
@@ -141,7 +140,6 @@ def _quick_meter(event: UsageEvent, usage: Mapping[str, Quantity], catalog: Comp
 
 
 def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
-    """Price whole counts of an LLM call."""
     context, unknown = _NO_CONTEXT
     if attributes := event.attributes:
         if not MODEL_ATTRIBUTES.isdisjoint(attributes):
@@ -254,10 +252,7 @@ def _apply(
 
 
 def _with_reported(priced: Priced, reported: int, policy: ReportedPolicy, *, billed: bool) -> Priced:
-    """Let the policy choose between the computed and the reported cost, and mark drift between them.
-
-    `billed`: the provider's own bill reports it, which counts also where a list price is known.
-    """
+    """Let the policy choose between computed and reported cost, and mark drift. `billed`: by the provider's bill."""
     sure = priced.status in {"priced", "free"}
     allowed = (priced.cost or 0) * Fraction(policy.drift_percent)
     known = priced.status != "unpriced" and priced.cost is not None

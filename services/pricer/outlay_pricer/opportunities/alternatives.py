@@ -1,8 +1,4 @@
-"""What could stand in for a model, a machine, storage and transfer: names only, prices say whether they are cheaper.
-
-Models: newer ones of the same kind, and the next smaller one of the family. Others: their neighbours in the price book
-that prices them.
-"""
+"""What could stand in, by name only: newer or smaller models; neighbours in the price book for all else."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -113,7 +109,6 @@ def neighbours(catalog: Catalog, provider: str, sku: str) -> Alternatives:
 
 
 def _named(rules: Iterable[BookRule]) -> Iterator[tuple[str, BookRule]]:
-    """Return each plain rule under each of its exact names."""
     for rule in rules:
         if not rule.where:
             yield from ((name, rule) for name in rule.sku if "*" not in name)

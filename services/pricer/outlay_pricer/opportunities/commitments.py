@@ -118,7 +118,6 @@ def leases(catalog: CompiledCatalog, provider: str, sku: str) -> list[str]:
 
 
 def _sample(ledger: LedgerReader, where: Where, rows: Hours, source: str, name: str) -> UsageEvent | None:
-    """Return one of a fleet's events, which is priced again under each lease."""
     first, last = (datetime.fromtimestamp(rows[at]["hour"], UTC) for at in (0, -1))
     wanted = Selection(
         since=first,

@@ -44,11 +44,7 @@ class Webhook(HttpChannel):
 
 
 def read_secrets(text: str) -> tuple[bytes, ...]:
-    """Read secrets (`whsec_` and base64 of 24 to 64 bytes), separated by spaces or commas.
-
-    Each secret signs every message, so that a receiver can move from one to the next. Raises ValueError, which never
-    shows a secret.
-    """
+    """Read secrets (`whsec_` and base64 of 24 to 64 bytes); each signs all. Raises ValueError that shows none."""
     secrets = []
     for word in text.replace(",", " ").split():
         try:
@@ -104,7 +100,6 @@ def _digest(notification: Notification, digest: Review) -> bytes:
 
 
 def _fitted(items: Sequence[object], write: Callable[[Sequence[object]], bytes]) -> bytes:
-    """Return the body with as many items as fit."""
     while True:
         body = write(items)
         if len(body) <= MOST_BYTES or not items:
@@ -117,7 +112,6 @@ def _body(name: str, first: Alert, data: object) -> bytes:
 
 
 def _bare(alert: Alert) -> dict[str, object]:
-    """Return the fields that identify an alert."""
     return {
         "id": alert.id, "tenant": alert.tenant, "rule": alert.rule[:256], "state": alert.state,
         "severity": alert.severity, "level": alert.level, "window": rfc3339(alert.window),

@@ -75,10 +75,7 @@ def count(
     usage: Mapping[str, Quantity],
     general: frozenset[Modality] = frozenset(),
 ) -> UsageCounts:
-    """Count a usage for a set of prices. Raises Contradiction, in the library's words, where the numbers disagree.
-
-    `general`: modalities that the general price is for, though providers mostly bill them apart.
-    """
+    """Count a usage for a set of prices; `general`: modalities of the general price. Raises Contradiction."""
     prices = [unit for unit in priced if unit.usage_key != REQUESTS]
     reported = _Reported(units, usage)
     outside = [unit for unit in reported.used if not is_priced(unit, prices, general)]
@@ -110,8 +107,6 @@ def _own_counts(reported: "_Reported", counted: Sequence[Unit]) -> dict[str, Qua
 
 
 class _Reported:
-    """What an event reports, and what follows from it."""
-
     def __init__(self, units: Units, usage: Mapping[str, Quantity]) -> None:
         self.units = units
         self.values = {key: value for key, value in usage.items() if key in units.reported}

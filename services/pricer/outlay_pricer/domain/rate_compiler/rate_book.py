@@ -121,10 +121,7 @@ class RateBook:
         at: datetime,
         context: Context = NO_CONTEXT,
     ) -> Quote:
-        """Price a call: the line, the shape and the amounts (total first, pico-USD / shape.denominator).
-
-        No amounts: refused, or left to exact arithmetic (`exact.price_lines` says which, and why).
-        """
+        """Price a call: line, shape, amounts (total first, pico-USD / shape.denominator); none: `exact.price_lines`."""
         if not context:
             try:
                 run, numbers, line, shape, begin, end = self._hot[provider][sku][tuple(usage)]
@@ -158,7 +155,6 @@ class RateBook:
         return self.line(provider, model or sku)
 
     def _search(self, provider: str, sku: str, url: str | None = None) -> RateLine:
-        """Find a line by the catalog's map, the data's rules, a guess at the name, a prefix."""
         if provider.lower().startswith("azure"):
             sku = self._deployments.get(("", sku.lower()), sku)
         if provider and provider.lower() not in self.finder.by_id:
