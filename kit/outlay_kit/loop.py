@@ -1,10 +1,7 @@
-"""The consumer loop of every service except the pricer: gather, handle, commit.
-
-The contract: `handle` returns only when everything of the batch is durable. Only then are its offsets committed. A
-crash or an exception before that repeats the work.
-
-A handler may put part of a batch off (docs/adr/0013). `settled` then returns how many of its batches are durable; later
-ones stay uncommitted, and it is called, with or without records, until none is open."""
+"""The consumer loop of every service except the pricer: gather, handle, commit. `handle` returns only when everything
+of the batch is durable, and only then are its offsets committed; a crash or exception before that repeats the work. A
+handler may put part of a batch off (docs/adr/0013): `settled` returns how many of its batches are durable; later ones
+stay uncommitted, and it is called, with or without records, until none is open."""
 
 import signal
 import threading

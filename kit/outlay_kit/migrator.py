@@ -21,13 +21,10 @@ def migrations() -> list[tuple[int, str, str]]:
 
 
 def migrate(settings: ClickHouseSettings, through: int = 9999, cluster: str = "") -> list[str]:
-    """Apply what is missing, up to number `through`; return the names applied.
-
-    `cluster`: the cluster whose nodes get Replicated and Distributed tables; found again once they are there.
-    Raises Retryable if ClickHouse is away, and ValueError for a cluster whose database has other tables.
-
-    Every statement is safe to repeat (IF NOT EXISTS, OR REPLACE): a crash before the mark of a version repeats it.
-    The marks are read again before a version that lacks one, since two services may migrate at once."""
+    """Apply what is missing, up to number `through`; return the names applied. `cluster`: whose nodes get Replicated
+    and Distributed tables; found again once they are there. Raises Retryable if ClickHouse is away, ValueError for a
+    cluster whose database has other tables. Every statement is safe to repeat: a crash before the mark of a version
+    repeats it. Marks are read again before a version that lacks one, since two services may migrate at once."""
     server = ClickHouseClient(settings, database="")
     on = f" ON CLUSTER '{cluster}'" if cluster else ""
     server.command(f"CREATE DATABASE IF NOT EXISTS {{db:Identifier}}{on}", {"db": settings.database})

@@ -1,7 +1,6 @@
-"""The order in which events were accepted, stamped once: of two events under one identity the later one counts. A
-stamp is a time in milliseconds and a sequence number within it. Ingest stamps each record in a header, and the lines
-of the record count on from there. A record without the header was produced to Kafka directly: its stamp is the
-record's own timestamp, its offset and the number of the line. Reading the record again gives the same stamps."""
+"""The order in which events were accepted: of two under one identity the later counts. A stamp is a time in ms and a
+number within it. Ingest stamps a record in a header, from which its lines count on. Without it (produced to Kafka
+directly) it is the record's timestamp, offset and line. Reading again gives the same stamps."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple

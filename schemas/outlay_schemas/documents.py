@@ -1,8 +1,5 @@
-"""The contracts as documents for other languages: JSON Schema of each message, AsyncAPI of the Kafka topics.
-
-    python -m outlay_schemas.documents schemas        # writes schemas/json/*.json and schemas/asyncapi.json
-
-They are made of the code, and a test fails where they differ from it."""
+"""The contracts for other languages: JSON Schema of each message, AsyncAPI of the topics, made of the code (a test
+compares). `python -m outlay_schemas.documents schemas` writes schemas/json/*.json and schemas/asyncapi.json."""
 
 import json
 import sys

@@ -94,11 +94,10 @@ def _outcome(status: int, content: bytes, retry_after: str | None) -> Sequence[s
 
 
 class KafkaTransport:
-    """Writes straight to `usage.events`, where a program may: it needs the extra `outlay-sdk[kafka]`. The usage of
-    providers' responses is read by ingest: what `record`, `wrap` and `stream` see goes to `ingest`, an HttpTransport;
-    without one it is refused, which the log says. Kafka knows no API keys: the broker's own access rules must say who
-    may write. A tenant that has a topic of its own writes to `usage.events.<tenant>`. `options` are those of
-    kafka-python's KafkaProducer, TLS and SASL among them."""
+    """Writes straight to `usage.events`, by the extra `outlay-sdk[kafka]`. What `record`, `wrap` and `stream` see
+    goes to `ingest`, an HttpTransport, which reads it; without one it is refused, which the log says. Kafka knows no
+    API keys: the broker's access rules must say who may write. A tenant with a topic of its own writes to
+    `usage.events.<tenant>`. `options` are those of kafka-python's KafkaProducer, TLS and SASL among them."""
 
     def __init__(
         self,

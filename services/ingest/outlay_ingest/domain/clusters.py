@@ -1,8 +1,7 @@
 """What clusters use: OpenCost's (and Kubecost's) allocations, and samples of GPUs by NVIDIA's DCGM exporter. An
-allocation is identified by its name and window: asked for twice, it counts once. A sample stands for an interval of
-its device, which counts once however often it is sampled, by however many metrics. A device is a GPU, or an instance
-of a partitioned GPU (MIG), which is the part of a GPU that its profile says. Pods that take turns on a device
-(time-slicing) share the interval evenly."""
+allocation is identified by its name and window: asked for twice, it counts once. So does a sampled interval of a
+device, by however many metrics. A device is a GPU, or the part of one (MIG) that its profile says. Pods that take
+turns on it (time-slicing) share the interval evenly."""
 
 import re
 from collections.abc import Iterator, Mapping

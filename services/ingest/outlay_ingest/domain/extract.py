@@ -1,7 +1,6 @@
-"""What a provider's response says was used: the one reader of usage, for whoever sends it and however it came. The
-extractors of genai-prices read the fields they know; `usage_fields` says what other fields mean. Of several
-extractors that fit, the one that reads most wins. A field that may decide a price and that nothing reads is named in
-`unread`: the event is marked, never silently cheaper."""
+"""The one reader of what a response says was used. genai-prices' extractors read the fields they know, of several
+that fit the one that reads most; `usage_fields` says what others mean. A field that may decide a price and that
+nothing reads is named in `unread`: the event is marked, never silently cheaper."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
