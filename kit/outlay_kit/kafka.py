@@ -131,8 +131,7 @@ class KafkaSource:
                 high = self._consumer.highwater(partition)
                 if high is None:  # nothing was fetched yet, so that its position may have to be asked for
                     continue
-                position = self._consumer.position(partition, timeout_ms=1000)
-                total += max(0, high - (position or 0))
+                total += max(0, high - (self._consumer.position(partition, timeout_ms=1000) or 0))
         return total
 
     def close(self) -> None:

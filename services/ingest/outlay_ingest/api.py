@@ -201,8 +201,7 @@ async def _openapi(_: Request) -> Response:
 
 
 def _come_later(code: str, detail: str, standing: LimitStatus) -> Problem:
-    later = HTTPStatus.TOO_MANY_REQUESTS
-    problem = Problem(later, code, detail, retry_after=standing.wait, close=True)
+    problem = Problem(HTTPStatus.TOO_MANY_REQUESTS, code, detail, retry_after=standing.wait, close=True)
     problem.headers |= standing.headers()
     return problem
 
