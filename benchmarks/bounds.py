@@ -31,8 +31,6 @@ NOW = CLOCK.now().replace(second=0, microsecond=0)
 
 
 class Bench:
-    """A pipeline with a producer over HTTP, and whoever counts what is in the rollups."""
-
     def __init__(self, stores: Stores, folder: Path) -> None:
         self.stores = stores
         self.pipeline = Pipeline(stores, folder).start()

@@ -176,7 +176,6 @@ def events(server: Server, seconds: float) -> None:
 
 @contextmanager
 def serving(name: str, argv: list[str], key: str = "", port: int = 0, **env: str) -> Iterator[Server]:
-    """Run a server on the first core."""
     process = subprocess.Popen(["taskset", "-c", "0", sys.executable, *argv], env={**os.environ, **env})
     try:
         for _ in range(600):

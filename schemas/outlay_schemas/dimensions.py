@@ -1,6 +1,5 @@
-"""The one ordered table of a cost's dimensions. To add one: a row here, a field in the messages of `events.py` and in
-the SDK, and a migration (the rollup tuple is cast by name, in this order). `tests/unit/schemas/test_dimensions.py`
-names what is missing."""
+"""The one ordered table of a cost's dimensions. To add one: a row here, a field in `events.py` and the SDK, and a
+migration (the rollup tuple is cast by name, in this order); `test_dimensions.py` says what is missing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,5 @@
-"""The messages of the Kafka topics, as msgspec Structs. A record holds one JSON object or many, one per line
-(NDJSON). Readers refuse unknown fields, so that a misspelt one is an error: upgrade from the end of the pipe to its
-start."""
+"""The messages of the Kafka topics, as msgspec Structs. A record holds JSON objects, one per line (NDJSON). Readers
+refuse unknown fields (a misspelt one is an error): upgrade from the end of the pipe to its start."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -155,7 +155,6 @@ class _Through:
         return await self._outlay_stream.__aexit__(*error)
 
     def close(self) -> Any:
-        """Give the stream up."""
         self._outlay_end()
         return self._outlay_stream.close()
 

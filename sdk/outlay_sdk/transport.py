@@ -31,8 +31,7 @@ class Transport(Protocol):
     """Sends encoded events. Called from one thread only."""
 
     def send(self, path: str, lines: Sequence[bytes]) -> Sequence[str]:
-        """Send to a path of ingest; return why lines were refused, when all others are durable. Raises Unavailable,
-        Rejected."""
+        """Send to `path`; return why lines were refused, the rest being durable. Raises Unavailable, Rejected."""
 
     def close(self) -> None:
         """Let go of connections."""

@@ -47,8 +47,7 @@ LOOPING = Workload(0, "developer-tools", "code-review", "review", "anthropic", "
 
 
 def usage_events(calls: Sequence[Call], start: datetime) -> list[UsageEvent]:
-    """Return every event of the demonstration, by time; the first call is at `start` (UTC). Another start is another
-    source, so that its events are others."""
+    """Return all events by time; the first call is at `start` (UTC), which is part of their source."""
     source = f"demo/azure-llm-code-2023/{start:%Y%m%dT%H%M%SZ}"
     shift = start - calls[0].at
     events = []
@@ -64,8 +63,7 @@ def usage_events(calls: Sequence[Call], start: datetime) -> list[UsageEvent]:
         for i, call in enumerate(largest):
             at = start + begin + (end - begin) * i / len(largest)
             events.append(_call_event(f"loop-{i:07d}", source, at, call, LOOPING, user="ci-bot", env="ci"))
-    minutes = int((calls[-1].at - calls[0].at).total_seconds() // 60) + 1
-    for minute in range(minutes):
+    for minute in range(int((calls[-1].at - calls[0].at).total_seconds() // 60) + 1):
         events += _infrastructure(minute, source, start + timedelta(minutes=minute))
     return sorted(events, key=lambda event: event.time)
 

@@ -1,6 +1,5 @@
 """The shortest way to endpoints, past Starlette's layers, which cost as much as the rest of a single-event request;
-other paths take the usual way. Also request ids, and the log of refusals: so many lines a second, the rest is
-counted."""
+other paths take the usual way. Also ids of requests, and the log of refusals, bounded in lines a second."""
 
 import itertools
 import re

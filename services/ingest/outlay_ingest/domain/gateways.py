@@ -33,8 +33,7 @@ _WORD = re.compile(r"[a-z0-9]+")
 
 
 def provider_of(response: Json, headers: Json, url: str, model: str) -> str:
-    """Return the provider by the price data's name; empty if nothing says it. `headers` are the response's, with
-    lower-case names; `url` is the address that was called."""
+    """Return the price data's name of a provider, or empty. `headers` in lower case; `url`: that was called."""
     hidden = mapping(response.get("_hidden_params"))
     stated = text(first(headers, *_NAMED)) or text(hidden.get("custom_llm_provider"))
     stated = stated or text(mapping(response.get("extra_fields")).get("provider"))

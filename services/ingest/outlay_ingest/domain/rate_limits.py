@@ -117,8 +117,7 @@ class Counts(msgspec.Struct):
 
 
 def standing(limits: tuple[int, int], used: tuple[int, int], now: datetime) -> LimitStatus | None:
-    """Say how a key stands in the quota that is nearest to its end; None where it has none. `limits` and `used`:
-    events of a day and of a month; a limit of 0 is none."""
+    """Say how a key stands in its quota nearest to the end, if any: events of a day, a month; limit 0: none."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     month = today.replace(day=1)
     windows = (today, today + timedelta(days=1)), (month, (month + timedelta(days=32)).replace(day=1))

@@ -96,8 +96,7 @@ class TooManyEventsError(Exception):
 
 
 def read(body: bytes, form: Format, rules: Rules) -> Iterator[Chunk]:
-    """Read a body, chunk by chunk. Raises Invalid, before the first chunk, if it is not of its format as a whole
-    (broken JSON, no event); and TooManyEventsError."""
+    """Read a body in chunks. Raises Invalid, before the first, for a broken or empty one; TooManyEventsError."""
     whole = _decoded(body, form, rules) if len(body) <= CHUNK_BYTES else None
     if whole is not None:
         yield whole
