@@ -1,4 +1,8 @@
-"""The text of an alert in every channel, console and CLI: what, since when, why, who, what to do, where to look."""
+"""The text of an alert, the same in every channel, the console and the command line.
+
+It answers in the order in which somebody on call asks: what, who and how much; since when; why; who spends; what to do;
+where to look. Channels only lay it out.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The weekly or daily digest as a page and as chat lines: total, causes, forecast, budgets, alerts, savings, data."""
+"""The weekly or daily digest: total, causes of change, forecast, budgets, alerts, savings, data quality.
+
+As a page (HTML, Markdown) and as the lines of a chat message.
+"""
 
 # ruff: noqa: S608 (only constants of this file are interpolated; values are bound)
 

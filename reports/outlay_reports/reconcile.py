@@ -78,7 +78,10 @@ class ModelPair:
 
 
 def canonical(model: str) -> str:
-    """Return a model's name without region, provider, date, version and what a bill adds (`gpt-4o, input`: gpt-4o)."""
+    """Return a model's name without region, provider, date, version and what a bill adds to it.
+
+    `us.anthropic.claude-sonnet-4-5-20250929-v1:0` and `claude-sonnet-4-5` are one model; `gpt-4o, input` is gpt-4o.
+    """
     name = model.split(",", maxsplit=1)[0].strip().lower().replace(" ", "-")
     for _ in range(3):
         name = _BEFORE.sub("", name)

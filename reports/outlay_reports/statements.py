@@ -178,7 +178,11 @@ def _keys(item: Line | Amendment, depth: int) -> list[str]:
 
 
 def file_names(month: str, units: Iterable[str]) -> dict[str, str]:
-    """Return the name of each unit's files (`2026-11-growth`); other characters than a-z, 0-9, `-`, `_` add a hash."""
+    """Return the name of each unit's files, without folder and suffix: `2026-11-growth`.
+
+    A unit of a-z, 0-9, `-` and `_` keeps its name. Any other gets those characters of its name and a hash, so that
+    `R&D`, `R D` and `R-D` differ, also on case-insensitive disks.
+    """
     plain = {unit: bool(_PLAIN.match(unit)) and unit not in _TAKEN for unit in units}
     return {unit: f"{month}-{unit if kept else _hashed(unit)}" for unit, kept in plain.items()}
 

@@ -48,7 +48,10 @@ def bands(found: Forecast, values: Array) -> Bands:
 
 
 def _scale(errors: Array, steps: int, values: Array) -> Array:
-    """The usual error at each step (steps x series), smoothed; past what was tested it grows by distance^0.75."""
+    """Return how large an error usually is at each step (steps x series), smoothed over neighbouring steps.
+
+    Past what was tested it grows with the distance to the 0.75: levels wander with its root, trends err with all of it.
+    """
     folds, tested, series = errors.shape
     raw = np.mean(np.abs(errors), axis=0)
     whole = np.mean(raw, axis=0)

@@ -1,6 +1,8 @@
-"""The course of a period, the forecast of its hours or days to its end, and where it lands: only the rest is forecast.
+"""The course of a period, the forecast of its pieces of time (hours or days) from the current one to its end; and
+where the period lands: what is spent is spent, and only the rest of it is forecast.
 
-A course is made from whole pieces only. A landing counts, of the current piece, only the part after its minute.
+A course is made from whole pieces only, so it stays the same until the current piece is over. Read at a minute it
+gives the landing: of the current piece only the part after that minute counts, however much the part before it cost.
 """
 
 import math

@@ -49,9 +49,9 @@ class Identities:
 
 
 def settle(ledger: LedgerStore, suspects: Sequence[Suspect], oldest: int) -> set[Window]:
-    """Retract events that count elsewhere; return minutes. `suspects`: in the ledger. Raises Retryable.
+    """Retract events that count elsewhere; return the minutes to recompute. Raises Retryable.
 
-    `oldest`: Unix seconds before which nothing is written.
+    `suspects` must be in the ledger. `oldest`: Unix seconds before which nothing is written.
     """
     if not suspects:
         return set()

@@ -23,7 +23,10 @@ MOST_NAMED = 100
 
 
 class CardinalityWatch:
-    """Remembers how many events a minute had when its producer was determined; at twice as many it is done again."""
+    """Remembers how many events a minute had when its producer was determined, which reads the minute once more.
+
+    It is done again when the minute has twice the events.
+    """
 
     def __init__(self, bound: int, most: int = 10_000) -> None:
         """`bound`: cells that a minute may have. At most `most` minutes are remembered."""
@@ -54,7 +57,10 @@ class MinuteChecks:
         self._named: set[tuple[str, str]] = set()
 
     def check(self, lines: Sequence[bytes]) -> int:
-        """Store conflicts before a merge and name producers; return events of minutes `lines`. Raises Retryable."""
+        """Store conflicts before the engine merges them to one row, and name producers; return the events.
+
+        `lines`: recomputed minutes. A minute without repeated events costs one count. Raises Retryable.
+        """
         windows = _decoder.decode_lines(b"\n".join(lines))
         minutes = {window_of(w.tenant, w.window, "minute"): w.groups for w in windows}
         counted = {window: sum(g.events for g in groups) for window, groups in minutes.items()}

@@ -29,7 +29,10 @@ class BudgetReader:
         """By tenant, budget and period: in which minute it was read, and how many events have no price."""
 
     def begin(self, wanted: Sequence[Budget] = ()) -> None:
-        """Forget what was read: an evaluation begins. Forecasts of the `wanted` are made together. Raises Retryable."""
+        """Forget what was read: what comes is another evaluation. In one, budgets share what they ask for.
+
+        The forecasts of the `wanted` are made side by side. Raises Retryable.
+        """
         self._read.clear()
         now = self._clock.now()
         periods = [
@@ -51,7 +54,10 @@ class BudgetReader:
         self._unpriced |= {keys[n]: (minute, one.unpriced) for n, one in zip(due, sums, strict=True)}
 
     def find(self, budget: Budget, times: Sequence[datetime]) -> tuple[list[Finding], BudgetStatus]:
-        """Evaluate the periods that hold `times` and now; return findings, and how it stands. Raises Retryable."""
+        """Evaluate the periods that hold `times` and the one of now; return what was found, and how it stands.
+
+        Raises Retryable.
+        """
         now = self._clock.now()
         current = budget_period(budget, now)
         found: list[Finding] = []

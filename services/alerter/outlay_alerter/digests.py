@@ -135,7 +135,10 @@ def _question(wanted: schema.Review, due: datetime) -> CostQuery:
 
 
 def last_due(review: schema.Review, now: datetime) -> datetime:
-    """Return when a review was due last, UTC. A skipped local time is due at the clock jump, a doubled at the first."""
+    """Return when a review was due last, UTC: today or up to a week ago.
+
+    A time that the clock leaves out is due when the clock has jumped over it; one that comes twice is due at the first.
+    """
     zone = ZoneInfo(review.timezone)
     hour, minute = map(int, review.at.split(":"))
     local = now.astimezone(zone)

@@ -35,7 +35,10 @@ log = get_logger(__name__)
 
 
 def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
-    """Migrate, wait for a catalog, evaluate all, then work until stopped; `channels` makes those of the settings."""
+    """Migrate, wait for a catalog, evaluate everything once, then work until asked to stop.
+
+    `channels` makes those of the settings.
+    """
     service = Service("alerter", Settings)
     settings, clock, health = service.settings, service.clock, service.health
     stop = service.stop.on_signals()

@@ -49,7 +49,10 @@ UNREADABLE_RECORDS = Counter(
 
 
 def changed_minutes(batch: Batch) -> dict[str, set[datetime]]:
-    """Return changed minutes by tenant; skip and log a record that is not of windows: the tables hold the figures."""
+    """Return the minutes that changed, by tenant.
+
+    A record that is not of rollup windows is logged and skipped: the rollup tables hold the figures.
+    """
     changed: dict[str, set[datetime]] = {}
     for record in batch.records:
         try:
@@ -165,7 +168,10 @@ class Alerter:
         known: dict[str, AlertRecord],
         rules: Container[str],
     ) -> dict[str, AlertRecord]:
-        """Store what people did and whose period is over; return alerts. `rules`: existing ids. Raises Retryable."""
+        """Store what people did and whose period is over; return the alerts after it. Raises Retryable.
+
+        `rules`: the ids that exist.
+        """
         now = self._clock.now()
         changes = action_changes(actions, known, now, rules)
         if not changes:

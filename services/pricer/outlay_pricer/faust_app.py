@@ -37,7 +37,10 @@ class UnreadableCodecError(Exception):
 
 
 def require_codecs() -> None:
-    """Raise UnreadableCodecError, which names codecs that cannot be read; Faust would end later without saying why."""
+    """Raise UnreadableCodecError, which names the codecs, unless records in every codec can be read.
+
+    Faust would find out at the first such record, and then end without saying why.
+    """
     readable = {"snappy": codec.has_snappy(), "lz4": codec.has_lz4(), "zstd": codec.has_zstd()}
     missing = [name for name, there in readable.items() if not there]
     if missing:
@@ -48,7 +51,10 @@ def require_codecs() -> None:
 
 class _App(faust.App):
     def _create_directories(self) -> None:
-        """Create no directory: this app has no tables. Faust would create `<id>-data`, or end where it may not."""
+        """Create no directory: this app has no tables, and the working directory of a container is read-only.
+
+        Faust would create `<id>-data` there, or end the process where it may not.
+        """
 
 
 def create_app(settings: Settings) -> faust.App:
@@ -92,7 +98,10 @@ async def send(
     headers: Sequence[tuple[str, bytes]] = (),
     partition: int | None = None,
 ) -> None:
-    """Return when all in-sync replicas have `value`; while Kafka is away, try again. Raises KafkaError if refused."""
+    """Return when all in-sync replicas have `value`; while Kafka is away, try again.
+
+    Raises KafkaError if Kafka will never take it.
+    """
     attempt = 0
     while True:
         try:

@@ -98,7 +98,10 @@ def _work(
 
 
 def _wait_for_kafka(settings: Settings, clock: Clock) -> int:
-    """Return the partitions of `cost.events` when Kafka answers with all topics, so that Faust never misses any."""
+    """Return, when Kafka answers and the topics are there, how many partitions `cost.events` has.
+
+    So Faust never meets their absence.
+    """
 
     def connect() -> int:
         sink = KafkaSink(settings.kafka)

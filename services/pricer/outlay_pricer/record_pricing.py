@@ -1,4 +1,8 @@
-"""From one Kafka record to priced lines and dead letters: a pure function of its bytes and the catalog."""
+"""From one Kafka record to priced lines and dead letters: a pure function of the bytes and the catalog.
+
+The whole record is decoded at once where everything in it is right, which is the common case; only a
+record with an error in it is taken apart, line by line.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Watches the pricer from outside Faust, by its own client: agents may be dead while the worker looks alive (P14)."""
+"""Watches the pricer from outside Faust, whose agents may be dead while its worker looks alive (P14).
+
+A thread asks Kafka, by a client of its own, how far the group has committed and how far the topic goes.
+"""
 
 from collections.abc import Callable, Iterable
 
@@ -17,7 +20,11 @@ class TopicsAppearedError(Exception):
 
 
 class Watchdog:
-    """Tells Health of every step forward (work without one: stalled); ends if a tenant gets its own topic."""
+    """Tells Health of every step forward; a pricer that has work and takes no step is a stalled one.
+
+    Topics are shared out at the start: when another tenant has its own, this process ends, and its successor
+    reads that too.
+    """
 
     def __init__(
         self,

@@ -75,7 +75,10 @@ class AcceptedEventsAudit:
         patience: float = 30,
         progress: Callable[[int], None] = lambda _: None,
     ) -> AcceptedEvents:
-        """Look up every accepted line; wait up to `patience` seconds for the aggregator. Raises Retryable."""
+        """Look up every accepted line; call `progress(lines)` as they are read.
+
+        Waits up to `patience` seconds until the aggregator has written what the pricer had priced. Raises Retryable.
+        """
         usage = usage_topics(self._offsets.topics())
         name = f"audit_{uuid.uuid4().hex[:12]}"
         in_flight = f"{name}_in_flight"

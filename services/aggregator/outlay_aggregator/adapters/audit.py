@@ -155,7 +155,10 @@ class Audit:
     def differences(
         self, asked: Range, patience: float = 10, progress: Callable[[float], None] = lambda _: None
     ) -> tuple[int, list[Wrong]]:
-        """Return how many windows differ for `patience` seconds, and the first by cell; call `progress(share)`."""
+        """Return how many windows differ, and the first of them by cell; call `progress(share)`.
+
+        A window that gets events may be behind for a moment: it counts if it differs for `patience` seconds.
+        """
         spans = list(self._days(asked))
         found: list[tuple[Grain, Difference]] = []
         for at, (low, high) in enumerate(spans):

@@ -84,7 +84,10 @@ class LedgerStore(Index):
             raise
 
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
-        """Recompute and store `windows`; return a `RollupWindow` per line. Raises Retryable, also if one is missing."""
+        """Recompute and store `windows`; return one `RollupWindow` per line.
+
+        Raises Retryable, also if a window is missing from the answer: each has at least one event.
+        """
         answer = self.compute(grain, windows, narrow=self._wide.isdisjoint(windows))
         if grain == "minute":
             self._remember(windows, wide=_FOLDED in answer)
@@ -95,7 +98,10 @@ class LedgerStore(Index):
         return lines
 
     def compute(self, grain: Grain, windows: Sequence[Window], narrow: bool = False) -> bytes:
-        """Compute `windows` from the ledger or the finer grain, unwritten. `narrow`: few users past the limit."""
+        """Compute `windows` from the ledger (minutes) or from the finer grain, without writing.
+
+        `narrow`: expect few users past the limit; the answer is the same if there are many.
+        """
         return self._ask(rollup_sql.recompute(grain, is_span(windows, grain), narrow), grain, windows)
 
     def _remember(self, minutes: Sequence[Window], wide: bool) -> None:
@@ -114,7 +120,10 @@ class LedgerStore(Index):
         return self._ask(rollup_sql.stored(grain), grain, windows)
 
     def differences(self, grain: Grain, asked: Sequence[Window] | Range) -> list[Difference]:
-        """Return those windows asked for (ranges of whole windows) whose stored state differs from a recomputation."""
+        """Return the windows, of those asked for, whose stored state differs from a recomputation.
+
+        A range must begin and end with a window of `grain`.
+        """
         sql = rollup_sql.difference(grain, span=isinstance(asked, Range))
         answer = self._ask(sql, grain, asked)
         return msgspec.json.Decoder(Difference).decode_lines(answer)

@@ -21,7 +21,10 @@ from outlay_schemas.money import to_pico, to_usd
 
 
 def read(value: bytes, place: tuple[str, int, int], at: datetime) -> list[DeadLetter]:
-    """Read a record's dead letters. A line that is not one becomes one; after `MOST_BAD` the rest is a single one."""
+    """Read the dead letters of a record. A line that is not a valid one becomes one.
+
+    The work is bounded: after `MOST_BAD` such lines the rest of the record becomes one dead letter.
+    """
     found: list[DeadLetter] = []
     bad = 0
     lines = enumerate(value.split(b"\n"))
@@ -52,7 +55,10 @@ def _check(read_one: DeadLetter) -> None:
 
 
 def thin(line: bytes, kept: Sequence[str] = EXACT) -> bytes:
-    """Return a window without usage, users and dimensions not `kept`, to fit a record; with none, one cell."""
+    """Return a window without usage, and without users and all dimensions but those `kept`.
+
+    It is for when the whole is too large for a record. With none kept, it is one cell with the totals.
+    """
     window = rollup_window_decoder.decode(line)
     folded = {name: OTHER for name in CELL if name not in kept}
     cells: dict[tuple[str, ...], RollupGroup] = {}

@@ -1,4 +1,8 @@
-"""Reads of each cost event only what names its minute and identity; `_Head` refuses what the engine would misread."""
+"""Reads of each cost event only what names its minute and its identity; the engine reads the rest.
+
+`_Head` is the grammar of what the fast path accepts: times and amounts that the engine would read in another way, or
+refuse, are bad lines before any insert.
+"""
 
 import json
 import re
@@ -70,7 +74,11 @@ class Reading:
 
 
 def read(value: bytes, oldest: datetime = FIRST, seen: Seen | None = None) -> Reading:
-    """Read a record, whole or else line by line. Events before `oldest` are bad lines. `seen` learns the identities."""
+    """Read one record. Events before `oldest` are bad lines. `seen` learns the identities.
+
+    A record is usually good as a whole: it is decoded in one call and passed on unchanged. Only if that fails is it
+    read line by line.
+    """
     try:
         heads = _decode(value)
         minutes = _minutes(heads, oldest)
@@ -102,7 +110,10 @@ def id_of(line: bytes) -> str:
 
 
 def check(value: bytes, oldest: datetime = FIRST) -> tuple[list[tuple[str, int, bytes]], list[BadLine]]:
-    """Decode lines; return good (tenant, number, bytes) and bad ones; after `MOST_BAD` the rest is one bad line."""
+    """Decode each line in full; return the good ones (tenant, number, bytes) and the bad ones.
+
+    The work is bounded: after `MOST_BAD` bad lines the rest of the record is one bad line.
+    """
     good: list[tuple[str, int, bytes]] = []
     bad: list[BadLine] = []
     lines = enumerate(value.split(b"\n"))

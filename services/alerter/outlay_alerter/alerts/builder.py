@@ -126,7 +126,10 @@ class AlertBuilder:
 
 
 def ranked(contributors: Sequence[Contributor], scope: Scope) -> list[Contributor]:
-    """Return contributors, model and user first, then by greatest value; dimensions that say nothing come last."""
+    """Return contributors with model and user first, then the dimension whose greatest value has the most.
+
+    Dimensions that say nothing (the scope itself, a single provider, nothing attributed) come last.
+    """
     groups: dict[str, list[Contributor]] = {}
     for one in sorted(contributors, key=lambda c: (-to_pico(c.cost), c.value)):
         groups.setdefault(one.dimension, []).append(one)

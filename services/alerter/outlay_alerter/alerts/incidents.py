@@ -1,4 +1,7 @@
-"""Incidents: alerts about more spending with overlapping scopes and starts within the settling time have one cause."""
+"""Incidents: alerts about more spending whose scopes overlap and that start within the settling time have one cause.
+
+An incident has the id of the alert that opened it. It resolves when all of its parts have.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,7 +69,10 @@ def groups(alert: Alert) -> bool:
 def with_incidents(
     alerts: Sequence[Alert], known: Mapping[str, AlertRecord], decided: Mapping[str, Incident]
 ) -> list[Alert]:
-    """Return alerts with their incidents, in order. `decided`: incidents by alert that earlier messages name."""
+    """Return alerts with their incidents, in the same order.
+
+    `decided`: incidents by alert that an earlier process had written into messages.
+    """
     open_ = _open(known.values())
     homes = {part: group for group in open_.values() for part in group.members}
     for alert in alerts:

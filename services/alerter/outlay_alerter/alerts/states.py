@@ -234,7 +234,10 @@ class RenotifyPolicy:
 def transitions(
     findings: Iterable[Finding], known: Mapping[str, AlertRecord], again: RenotifyPolicy | None = None
 ) -> list[Transition]:
-    """Return changes of state and reminders; applied to their result, none. Of findings with a key the last counts."""
+    """Return the changes of state and the reminders. Applied to their own result they return nothing.
+
+    Of several findings with one key the last counts: it is about the newest window.
+    """
     changes: list[Transition] = []
     for alert, finding in {finding.key.id(): finding for finding in findings}.items():
         before = known.get(alert)

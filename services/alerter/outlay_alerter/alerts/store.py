@@ -68,7 +68,10 @@ class Store:
     def decide(
         self, updates: Sequence[AlertUpdate], channels: Sequence[str], route: Router = no_route
     ) -> None:
-        """Write messages of one tenant, then states. `channels` send now; `route` returns the others, and when."""
+        """Write messages of one tenant, then states. After a crash between the two the same ids are decided again.
+
+        `channels` send them now; `route` returns the others, and when they do.
+        """
         changed = [u.alert for u in updates if u.alert.incident and u.alert.incident.state != "firing"]
         tenant = updates[0].alert.tenant if updates else ""
         notified = self.outbox.channels(tenant, [alert.incident_id for alert in changed])

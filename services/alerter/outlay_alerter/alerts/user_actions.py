@@ -26,7 +26,10 @@ def action_changes(
     now: datetime,
     rules: Container[str] | None = None,
 ) -> list[ActionChange]:
-    """Return changes by actions and the clock; an alert of no rule in `rules` (None: every rule exists) resolves."""
+    """Return the changes that actions and the clock bring. Applied to their own result they return nothing.
+
+    An alert whose rule is not among `rules` resolves; None: every rule exists.
+    """
     newest = _newest(actions, records)
     changes: list[ActionChange] = []
     for one in records.values():

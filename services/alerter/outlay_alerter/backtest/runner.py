@@ -1,4 +1,7 @@
-"""When a rule would have fired: the live evaluators and state machine on the past, at the end of each window."""
+"""When a rule would have fired: the live evaluators and the live state machine, moment by moment on the past.
+
+A moment is the end of a window. A window that fires live while it still fills counts here when it is over.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,7 @@
-"""The past (windows that are over) as evaluators see it, as of one moment after the other; loaded once for all."""
+"""The past as evaluators see it: what was spent, as of one moment after the other.
+
+A window is part of the past when it is over. Everything is loaded once, for the whole time range.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence

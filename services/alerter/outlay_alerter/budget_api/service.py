@@ -50,7 +50,10 @@ class Answer:
 
     @property
     def allowed(self) -> bool:
-        """Whether money is left (not once used up), or the status is unknown and the policy is `open`."""
+        """Whether to spend: money is left, or the status is unknown and the policy is `open`.
+
+        A budget that was used up in this period stays used up, however old the reading is.
+        """
         if self.known and self.status is not None:
             return self.status.standing != "over"
         return self.fail == "open" and not self.still_over
@@ -76,7 +79,10 @@ class BudgetStatusService:
         self._budgets: dict[_Key, Budget] = {}
 
     async def ask(self, tenant: str, name: str, max_age: float, fail: Fail | None) -> Answer:
-        """A status at most `max_age` s old (0: computed after this call), or unknown. Raises UnknownBudgetError."""
+        """Return the status of a budget, at most `max_age` seconds old; 0: computed after this call.
+
+        Raises UnknownBudgetError. If ClickHouse is unavailable, the status is unknown.
+        """
         budget = self._budget(tenant, name)
         key, fail = (tenant, name), fail or ("closed" if budget.closed else "open")
         known, at = self._read.get(key, (None, 0.0))

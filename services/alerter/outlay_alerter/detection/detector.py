@@ -83,7 +83,10 @@ class Detector:
         return self._verdict(at, value)[0]
 
     def update(self, at: datetime, value: float | None, *, usual: bool = False) -> Verdict:
-        """Judge and learn from a window that is over, in order of time. `usual`: somebody said so; it teaches uncut."""
+        """Judge a window that is over, and learn from it. Windows come in the order of time.
+
+        `usual`: somebody said that it is as it should be, so that it teaches as it is, extremes included.
+        """
         if value is None or not isfinite(value):
             return Verdict("missing")
         verdict, excess, returned = self._verdict(at, value)

@@ -1,4 +1,7 @@
-"""One-step predictors: level, daily and weekly season; the detector uses the one with the lowest recent error."""
+"""One-step predictors: level, daily season, weekly season. The detector uses the one with the lowest recent error.
+
+So a series without a weekly season loses nothing, and one week of history is enough to begin.
+"""
 
 from collections import deque
 from collections.abc import Sequence
@@ -119,7 +122,10 @@ class Predictor:
         """Mean distance from the truth, the newest counting most."""
 
     def prime(self, values: Sequence[float], residuals: Residuals | None = None) -> None:
-        """Take the level of the first cycle before it is learned. `residuals`: how far off is usual, where known."""
+        """Take the level of the first cycle before it is learned: half of it would have another one.
+
+        `residuals`: how far off is usual, where that is known from the same values.
+        """
         self.residuals = residuals or self.residuals
         for value in values[:: self._stride]:
             self._base.push(value)

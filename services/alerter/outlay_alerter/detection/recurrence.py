@@ -1,4 +1,8 @@
-"""Costs that come back: batches with nothing between, monthly jobs, bursts (series that often exceed their limit)."""
+"""Costs that come back: batches with nothing between them, jobs on about the same day of each month, and bursts.
+
+A series that often exceeds its limit is bursty, and gets a higher one. An episode is a stretch of windows beyond the
+limit, short pauses bridged.
+"""
 
 from calendar import monthrange
 from collections import deque
@@ -32,7 +36,10 @@ def is_sparse(costs: Sequence[float]) -> bool:
 
 
 def limit_of(costs: Sequence[T], sensitivity: float = 1.0) -> tuple[T, T]:
-    """Return the usual and the highest ordinary cost, by median and spread; of few windows (batches) the largest."""
+    """Return the usual cost of windows, and the highest that is ordinary, by their median and its spread.
+
+    Of few windows (batches) the spread says nothing: the largest counts.
+    """
     if 0 < len(costs) < _FEW:
         return max(costs), _TIMES * max(costs)
     kind = type(costs[0])

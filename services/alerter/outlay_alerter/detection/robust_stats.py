@@ -1,4 +1,7 @@
-"""Robust statistics over a series' newest values: bounded memory, deterministic; floats judge money, never count it."""
+"""Robust statistics over the newest values of a series: bounded memory, the same answer every time.
+
+Floats are for statistics only; money is judged here and never counted.
+"""
 
 from array import array
 from bisect import bisect_left, insort
@@ -69,7 +72,11 @@ _FAR = 0.7
 
 
 class Season:
-    """The median of the last passes at each place of a cycle (an hour of the week); a pass counts with its median."""
+    """What is usual at each place of a cycle: the median of its last passes.
+
+    A place is a stretch of the cycle, such as an hour of the week; a pass that has several values counts
+    with their median.
+    """
 
     def __init__(self, passes: int) -> None:
         self._passes = passes

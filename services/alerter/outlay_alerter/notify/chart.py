@@ -110,7 +110,10 @@ def _font(size: int) -> Font:
 
 
 def pictures(rollups: RollupReader) -> Picture:
-    """Return a function that charts an alert as decided; None: it has no amount, or ClickHouse is unavailable."""
+    """Return a function that charts a notification's alert; None if it has no amount, or ClickHouse is unavailable.
+
+    The chart shows the alert as it was decided; its title shows what the channel may see.
+    """
 
     def picture(notification: Notification) -> bytes | None:
         shown = main_of(notification.alerts)

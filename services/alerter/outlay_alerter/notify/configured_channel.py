@@ -27,13 +27,19 @@ class SecretError(Exception):
 
 @dataclass(frozen=True)
 class Secrets:
-    """Reads only `OUTLAY_CHANNEL_...` variables and files in a few folders, whatever the catalog's author names."""
+    """Reads `OUTLAY_CHANNEL_...` variables, and files in a few folders.
+
+    Whoever writes the catalog can have no other secrets sent anywhere.
+    """
 
     folders: tuple[Path, ...] = (Path("/run/secrets"),)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def read(self, reference: str) -> str:
-        """Return the secret of `${env:NAME}` (or its `NAME_FILE`), `${file:/path}`, or the text. Raises SecretError."""
+        """Return the secret of `${env:NAME}` or `${file:/path}`, or the text itself. Raises SecretError.
+
+        If a variable is not set, this reads the file that `NAME_FILE` names, wherever it is.
+        """
         found = schema.read_reference(reference)
         if found is None:
             return reference

@@ -134,7 +134,10 @@ class SentAlert:
 
 
 def next_delay(attempt: int, asked: float | None, jitter: float) -> float | None:
-    """Seconds to the next try (`asked` at least) after try `attempt`, from 1; None: give up. `jitter`: 0 to 1."""
+    """Return the seconds to wait after attempt number `attempt` (from 1) failed; None: give up.
+
+    The receiver asked for `asked` seconds, and the delay is never shorter; `jitter` is from 0 to 1.
+    """
     if attempt > len(RETRY_DELAYS):
         return None
     wait = RETRY_DELAYS[attempt - 1] * (1 + _JITTER * jitter)

@@ -13,7 +13,10 @@ HIDDEN = "(hidden)"
 
 
 def redacted(alert: Alert, hidden: Collection[str], hashed: Collection[str], key: bytes) -> Alert:
-    """Return an alert without values of `hidden` dimensions, those of `hashed` ones hashed, in every text, too."""
+    """Return an alert without the values of `hidden` dimensions, and with hashes for those of `hashed` ones.
+
+    A value is replaced in the scope, among the contributors, and in every text that names it.
+    """
     if not hidden and not hashed:
         return alert
 

@@ -1,4 +1,7 @@
-"""Templates for alert texts, parsed by the catalog's check: sandboxed Jinja2 that cannot run long or call code."""
+"""Templates for the text of alerts: sandboxed Jinja2, without anything that could run long or call code.
+
+The check of the catalog parses every template, so that it fails there and not when an alert fires.
+"""
 
 from collections.abc import Mapping
 from functools import lru_cache

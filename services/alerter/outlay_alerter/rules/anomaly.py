@@ -74,7 +74,10 @@ class _Evaluator(base.Evaluator[Anomaly]):
         return result
 
     def _admit(self, windows: Windows, known: Mapping[str, AlertRecord]) -> int:
-        """Begin to watch new scopes, each from its first window on, and return how many exceed the limit."""
+        """Begin to watch the scopes that are new, and return how many exceed the limit.
+
+        Each is watched from its first window: before it there was no such scope.
+        """
         rule, fresh = self._rule, {v: line for v, line in windows.lines.items() if v not in self._watched}
         if not fresh:
             return 0
@@ -114,7 +117,10 @@ class WatchedScope:
         self, rule: Anomaly, scope: Scope, begin: datetime, length: timedelta, *,
         open_since: datetime | None = None, expected: Sequence[TimeRange] = (),
     ) -> None:  # fmt: skip
-        """Begin at window `begin`, of `length`; `open_since`: the open alert's window; `expected`: times marked so."""
+        """Begin with the window at `begin`; a window is as long as `length`.
+
+        `open_since`: the window of the alert that is not over. `expected`: times that somebody marked as expected.
+        """
         spec, self._zone = rule.spec, ZoneInfo(rule.spec.timezone)
         self._rule, self._scope, self._length, self._expected = rule, scope, length, expected
         tuning = Tuning(
@@ -131,7 +137,10 @@ class WatchedScope:
         """Windows that somebody expected, and by how many pico-USD each differed from what was likely."""
 
     def feed(self, costs: Iterable[tuple[datetime, int | None]], speak_from: datetime) -> list[Finding]:
-        """Feed windows that are over, in order, once each (None: missing); only those from `speak_from` make alerts."""
+        """Feed windows that are over, in order, each once; a cost of None is missing.
+
+        Only windows from `speak_from` on make alerts: what is older is history.
+        """
         found: list[Finding] = []
         for at, actual in costs:
             if at < self.next:

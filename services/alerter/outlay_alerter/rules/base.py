@@ -1,4 +1,8 @@
-"""What rules share: what they read (a `View` of a tenant as of a moment, live or backtest), answer, and register."""
+"""What every kind of rule has in common: what it reads, what it answers, and how it is registered.
+
+An evaluator sees a tenant's spending through a `View` as of one moment. The live view reads ClickHouse, the view
+of a backtest reads what was loaded before; the evaluator is the same.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -77,7 +81,10 @@ class View(Protocol):
         self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
         meters: Sequence[str] = (), least: int = 0,
     ) -> Windows:  # fmt: skip
-        """Return each scope's windows from `since`'s to `to`'s; `least`: pico-USD in one of the last `look_back`."""
+        """Return the windows of each scope of a rule from the one that holds `since` to the one that holds `to`.
+
+        `least`: only scopes that cost at least so many pico-USD in one of the last `look_back` windows.
+        """
 
     def begun(self, grain: Grain, windows: Windows) -> int:
         """Return the index of the first window in which the tenant has anything."""
@@ -167,7 +174,10 @@ class Evaluator(ABC, Generic[W]):
 
 
 def marked(finding: Finding, now: datetime) -> Finding:
-    """Mark a finding that ended before the look-back (imported, or late): its alert ends by itself."""
+    """Mark a finding about a window or period that ended before the look-back: it was imported, or came late.
+
+    Its alert ends by itself: the windows that would end it may never come.
+    """
     if finding.judged is not None:
         look_back = max(finding.judged.length * LOOK_BACK, timedelta(hours=1))
     elif finding.shown is not None:  # a budget's period

@@ -39,7 +39,10 @@ KIND = Kind(
 def judge(
     rule: Silence, scope: Scope, *, last: datetime, now: datetime, begun: datetime | None
 ) -> Finding | None:
-    """Return what holds of a scope with events last at `last`. `begun`: the window of the alert that is not over."""
+    """Return what holds of a scope whose last minute with events is `last`.
+
+    `begun`: the window of the alert that is not over.
+    """
     silent = now - last >= rule.spec.minutes * _MINUTE
     if not silent and begun is None:
         return None

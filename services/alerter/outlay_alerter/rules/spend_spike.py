@@ -1,4 +1,7 @@
-"""Spend spikes: a window against the median of those before, in units of their spread; one that lasts is one alert."""
+"""Spend spikes: a window against the median of those before it, in units of their usual spread.
+
+A spike that lasts is one alert: it keeps the window in which it began.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

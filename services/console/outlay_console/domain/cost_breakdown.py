@@ -1,4 +1,7 @@
-"""The recorded cost of an event by meter, from its ledger row; the pricer's `explain` prices it by a catalog."""
+"""The recorded cost of an event by meter, from its ledger row.
+
+The pricer's `explain` is another question: it prices an event by a catalog, and shows the rule and the arithmetic.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

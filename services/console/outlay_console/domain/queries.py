@@ -1,4 +1,7 @@
-"""SQL of the pages: own names interpolated, outside values bound; the session gives `tenant` (adapters/readers.py)."""
+"""SQL of the pages. Own names are interpolated; outside values are bound.
+
+Every statement takes the tenant as `{tenant:String}`, which only the session gives: see adapters/readers.py.
+"""
 
 # ruff: noqa: S608 (what is pasted are names of our dimensions and views)
 

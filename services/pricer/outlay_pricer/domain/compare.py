@@ -54,7 +54,10 @@ def plan(
 
 
 def as_model(catalog: CompiledCatalog, provider: str, sku: str) -> Pricer:
-    """Price LLM events as if another model had answered with the same tokens; what was reported is left out."""
+    """Price LLM events as if another model had answered with the same tokens (it may need more or fewer).
+
+    What was reported for the model that did answer says nothing about another one, and is left out.
+    """
 
     def as_other(event: UsageEvent) -> CostEvent:
         if event.kind != "llm":

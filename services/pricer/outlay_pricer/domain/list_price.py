@@ -219,7 +219,10 @@ def _by_price_books(
 def _counted(
     span: PricePeriod, event: UsageEvent, usage: Usage, catalog: CompiledCatalog
 ) -> tuple[Usage, tuple[str, ...]]:
-    """Return what is paid at each meter's own price (a total less parts with own prices), and meters without price."""
+    """Return what is paid at each meter's own price, and the meters that nothing prices.
+
+    The tokens of a model are counted as by the model prices: the total less the parts with prices of their own.
+    """
     units = catalog.rates.units
     priced = [units.by_usage[name] for name in span.meters if name in units.by_usage]
     if event.kind != "llm" or not priced:

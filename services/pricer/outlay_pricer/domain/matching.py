@@ -1,4 +1,7 @@
-"""Which events a rule of the catalog is about (conditions compiled to one test), and what unstated usage was for."""
+"""Which events a rule of the catalog is about: conditions compiled to one test over an event's facts.
+
+And what usage was for, where its producer does not state it. A virtual tag of the catalog overrides these rules.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Mapping

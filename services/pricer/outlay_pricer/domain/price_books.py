@@ -81,7 +81,10 @@ def _fact(key: str) -> str:
 def price_meters(
     span: PricePeriod, usage: Mapping[str, Quantity], facts: Facts, usd: Fraction
 ) -> tuple[dict[str, Fraction], bool, tuple[str, ...]]:
-    """Price known meters: exact pico-USD by meter, whether all is free, guesses. `usd`: of a unit of book currency."""
+    """Price the meters of an event that the rule knows. `usd` is what one unit of the book's currency is worth.
+
+    Returns exact pico-USD by meter, whether all of it is free, and guesses.
+    """
     amounts: dict[str, Fraction] = {}
     free = known = True
     for name, meter in span.meters.items():

@@ -252,7 +252,10 @@ def _apply(
 
 
 def _with_reported(priced: Priced, reported: int, policy: ReportedPolicy, *, billed: bool) -> Priced:
-    """Let the policy choose between computed and reported cost, and mark drift. `billed`: by the provider's bill."""
+    """Let the policy choose between the computed and the reported cost, and mark drift between them.
+
+    `billed`: the provider's own bill reports it, which counts also where a list price is known.
+    """
     sure = priced.status in {"priced", "free"}
     allowed = (priced.cost or 0) * Fraction(policy.drift_percent)
     known = priced.status != "unpriced" and priced.cost is not None

@@ -53,7 +53,10 @@ class RepricedEvent:
 
 
 def usage_of(cost: CostEvent) -> UsageEvent:
-    """Return the usage event of a cost event, before attribution, with quantities in one spelling (5.0 as 5)."""
+    """Return the usage event that a cost event was made of, as it was before attribution.
+
+    Quantities come back in their one spelling (5.0 as 5), which has the same fingerprint.
+    """
     fields = {name: cost.given.get(name, getattr(cost, name)) for name in UsageEvent.__struct_fields__}
     fields |= {name: fields[name] or None for name in (*OWNERS, "activity")}
     fields["usage"] = {meter: plain_number(quantity) for meter, quantity in cost.usage.items()}

@@ -1,4 +1,8 @@
-"""What could stand in, by name only: newer or smaller models; neighbours in the price book for all else."""
+"""What could stand in for a model, a machine, storage and transfer: names only, prices say whether they are cheaper.
+
+Models: newer ones of the same kind, and the next smaller one of the family. Others: their neighbours in the price book
+that prices them.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator

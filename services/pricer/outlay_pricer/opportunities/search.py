@@ -59,7 +59,10 @@ def find(
     most: int,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Opportunities:
-    """Price at most `most` events of a selection (of whole minutes) as they might have been. Raises Retryable."""
+    """Price the events of a selection as they might have been. `most`: events at most, the first of them.
+
+    `wanted` must say since when and until when, in whole minutes, and may name a tenant. Raises Retryable.
+    """
     if wanted.since is None or wanted.until is None:
         raise ValueError("a selection without bounds is all of the ledger")
     compiled, since, until = CompiledCatalog(catalog), wanted.since, wanted.until
@@ -131,7 +134,10 @@ class OpportunityScanner:
         self._next = self._clock.monotonic() + _LOOK_WHETHER
 
     def _reach(self, now: datetime) -> Mapping[str, tuple[datetime, int]]:
-        """Return since when each tenant is looked at (whole hours within the limit, one at least), and its events."""
+        """Return from when on each tenant is looked at, and how many events its last days have.
+
+        As many whole hours as hold no more events than are looked at; the newest in any case.
+        """
         rows = self._clickhouse.rows(_HOURS, {"since": int((now - REACH).timestamp())})
         found: dict[str, tuple[datetime, int]] = {}
         for row in rows:  # each tenant's newest hour first

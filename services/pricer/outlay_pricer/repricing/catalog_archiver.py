@@ -82,7 +82,10 @@ class CatalogArchiver:
         self._clickhouse.insert_json_lines("catalogs", msgspec.json.encode(catalog))
 
     def look(self, catalog: CompiledCatalog) -> int:
-        """Send unpriced and estimated events on by a new catalog, for a while; return how many. Raises Retryable."""
+        """Price unpriced and estimated events by a catalog that is new; return how many were sent on. Raises Retryable.
+
+        It looks again for a while: what an older revision prices in the meantime is still to come into the ledger.
+        """
         now = self._clock.monotonic()
         if catalog.revision == self._revision and now >= self._until:
             return 0

@@ -44,7 +44,11 @@ class Webhook(HttpChannel):
 
 
 def read_secrets(text: str) -> tuple[bytes, ...]:
-    """Read secrets (`whsec_` and base64 of 24 to 64 bytes); each signs all. Raises ValueError that shows none."""
+    """Read secrets (`whsec_` and base64 of 24 to 64 bytes), separated by spaces or commas.
+
+    Each secret signs every message, so that a receiver can move from one to the next. Raises ValueError, which never
+    shows a secret.
+    """
     secrets = []
     for word in text.replace(",", " ").split():
         try:

@@ -75,7 +75,10 @@ def count(
     usage: Mapping[str, Quantity],
     general: frozenset[Modality] = frozenset(),
 ) -> UsageCounts:
-    """Count a usage for a set of prices; `general`: modalities of the general price. Raises Contradiction."""
+    """Count a usage for a set of prices. Raises Contradiction, in the library's words, where the numbers disagree.
+
+    `general`: modalities that the general price is for, though providers mostly bill them apart.
+    """
     prices = [unit for unit in priced if unit.usage_key != REQUESTS]
     reported = _Reported(units, usage)
     outside = [unit for unit in reported.used if not is_priced(unit, prices, general)]

@@ -58,7 +58,10 @@ _AFTER = re.compile(
 
 
 def documented(clause: dict[str, Any], text: str) -> bool:
-    """Tell whether a name that fits a clause is documented: whole but for notation, not `claude-sonnet-4-5-hyper`."""
+    """Tell whether a name that fits a clause is one that its provider documents: the whole name, but for notation.
+
+    `claude-sonnet-4-5-20250929` is; `claude-sonnet-4-5-hyper` begins like a known model and may cost something else.
+    """
     ((word, value),) = clause.items()
     if word in {"or", "and"}:
         return any(documented(part, text) for part in value)

@@ -121,7 +121,10 @@ class RateBook:
         at: datetime,
         context: Context = NO_CONTEXT,
     ) -> Quote:
-        """Price a call: line, shape, amounts (total first, pico-USD / shape.denominator); none: `exact.price_lines`."""
+        """Price a call: the line, the shape and the amounts (total first, pico-USD / shape.denominator).
+
+        No amounts: refused, or left to exact arithmetic (`exact.price_lines` says which, and why).
+        """
         if not context:
             try:
                 run, numbers, line, shape, begin, end = self._hot[provider][sku][tuple(usage)]

@@ -90,7 +90,10 @@ def _pico_rate(rate: Rate, input_tokens: int) -> tuple[int, int]:
 def compile_card(
     units: Units, prices: Sequence[Mapping[str, Any]], general: frozenset[Modality] = frozenset()
 ) -> Card:
-    """Make a card from price mappings; later ones override, key by key. Keys that no unit has are left out."""
+    """Make a card from price mappings of the data; a later mapping overrides an earlier one key by key.
+
+    Price keys that no unit has are left out, as the library does with a warning.
+    """
     merged: dict[str, Any] = {}
     for layer in prices:
         merged.update({key: value for key, value in layer.items() if value is not None})

@@ -114,7 +114,10 @@ def _zero(needed: Iterable[Unit], reported: Sequence[Unit], places: Mapping[str,
 def _leaf(
     unit: Unit, priced: list[Unit], places: Mapping[str, int], meters: tuple[str, ...]
 ) -> tuple[str, dict[int, int]]:
-    """Return what is paid for a unit, as source, and how often each other place is added: inclusion and exclusion."""
+    """Return what is paid for a unit, as source, and how often each other place is added to it.
+
+    Counts of special units are subtracted once each, by inclusion and exclusion over the units inside them.
+    """
     if unit.usage_key == REQUESTS:
         return (f"v{meters.index(REQUESTS)}" if REQUESTS in meters else "1"), {}
     coefficients = _coefficients(unit, [other for other in priced if other.usage_key in places])
@@ -142,7 +145,10 @@ def _compiled(source: str) -> Make:
 def _source(
     width: int, leaves: Iterable[tuple[str, dict[int, int]]], zero: list[str], total: int, tiers: int
 ) -> str:
-    """Write the function: check, choose the tier, multiply. `width`: meters. `total`: place that picks a tier."""
+    """Write the function: check what the library checks, choose the tier, multiply.
+
+    `width`: how many meters are reported. `total`: place of the count that chooses one of the `tiers`.
+    """
     body = [f"v{place} = usage[k{place}]" for place in range(width)]
     refusals = list(zero)
     names: list[str] = []

@@ -127,6 +127,9 @@ class Units:
 
 
 def is_priced(unit: Unit, priced: Iterable[Unit], general: frozenset[Modality]) -> bool:
-    """Tell whether a unit or one that contains it has a price, of its own modality unless it is a `general` one."""
+    """Tell whether a price is for a unit: its own, or that of a unit which contains it.
+
+    A modality that is billed apart needs a price of its own modality, unless the `general` one is for it too.
+    """
     apart = unit.modality not in general and unit.modality is not None
     return any(other.contains(unit) and (not apart or other.modality == unit.modality) for other in priced)
