@@ -1,5 +1,5 @@
 """Finds partitions of a consumer group that make no step (P14), which a member cannot see: their owner is alive for
-Kafka, or a rebalance gave them to no one. Each process asks for the whole group's offsets by a client that is no
+Kafka, or a rebalance gave them to no one. Each process asks for the whole group's offsets by a client that is not a
 member. If a partition with records makes no step for longer than a living owner may be silent (max.poll.interval, 300
 s), the process ends itself: its successor joins, and Kafka assigns all partitions again."""
 

@@ -1,6 +1,6 @@
 """Cloud bills in FOCUS 1.0 to 1.4, as usage events with a reported cost. A charge has no id; its identity is what it
 is about (account, resource, SKU, period, category, tags) without amounts, so a corrected bill replaces the first.
-Equal ones are told apart by their number within the bill: read all its parts with the same `Identities`."""
+Equal charges differ by their number within the bill: read all its parts with the same `Identities`."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -32,7 +32,7 @@ _ID = re.compile(r"[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}")
 
 
 def read_traces(body: bytes, as_json: bool, seen: RequestSpans | None = None) -> Iterator[Item | None]:
-    """Read an ExportTraceServiceRequest (else Invalid); None for spans that are no model calls or counted inside."""
+    """Read an ExportTraceServiceRequest (else Invalid); None for spans that are not model calls or count inside."""
     seen = seen or RequestSpans()
     records = list(spans(body, as_json))
     items = [((record.trace, record.span), as_item(record)) for record in records]
