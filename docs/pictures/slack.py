@@ -97,32 +97,34 @@ def post(blocks: list[dict[str, Any]], at: datetime, more: str = "") -> str:
     return f'<div class="message"><div class="face">$</div><div>{who}{body}</div></div>'
 
 
-def incident() -> tuple[Alert, Alert | None, bytes | None]:
-    """Return the incident as sent, its end if that was sent too, and its chart."""
+def incident() -> tuple[list[Alert], list[Alert], bytes | None]:
+    """Return the alerts of the incident with the most parts, those of its end if it is over, and its chart."""
     clickhouse = ClickHouseClient(stores()[1])
     rows = clickhouse.rows(
         "SELECT tenant, message_id, channel, body, attempt, version, batch_id, toString(created_at) AS created"
-        " FROM alert_outbox FINAL WHERE channel = 'bus' AND tenant = {t:String}"
-        " AND JSONExtractString(body, 'rule_type') IN ('spend_spike', 'anomaly') ORDER BY created_at",
+        " FROM alert_outbox FINAL WHERE channel = 'bus' AND tenant = {t:String} ORDER BY created_at",
         {"t": TENANT},
     )
-    sent = [(alert_decoder.decode(row["body"]), row) for row in rows]
-    worst, row = max(
-        ((a, r) for a, r in sent if a.state == "firing"), key=lambda pair: float(pair[0].impact or 0)
-    )
-    over = next((a for a, _ in sent if a.id == worst.id and a.state == "resolved"), None)
-    notification = Notification(row["message_id"], (OutboxMessage(**row),), (worst,))
-    return worst, over, pictures(RollupReader(clickhouse))(notification)
+    found: dict[str, list[tuple[Alert, dict[str, Any]]]] = {}
+    for row in rows:
+        alert = alert_decoder.decode(row["body"])
+        found.setdefault(alert.incident.id if alert.incident else alert.id, []).append((alert, row))
+    parts = max(found.values(), key=len)
+    open_ones = [(alert, row) for alert, row in parts if alert.state == "firing"]
+    sent = tuple(OutboxMessage(**row) for _, row in open_ones)
+    alerts = [alert for alert, _ in open_ones]
+    chart = pictures(RollupReader(clickhouse))(Notification(sent[0].message_id, sent, tuple(alerts)))
+    return alerts, [alert for alert, _ in parts if alert.state == "resolved"], chart
 
 
 async def take(folder: Path) -> None:
     """Write slack-light.png and slack-dark.png."""
-    alert, over, picture = incident()
+    alerts, over, picture = incident()
     drawn = f'<img src="data:image/png;base64,{b64encode(picture).decode()}">' if picture else ""
-    thread = f'<div class="thread">{post([], alert.at, drawn)}'
-    if over is not None:
-        thread += post(reply(over)["blocks"], over.at)  # type: ignore[arg-type]
-    parts = post(message([alert])["blocks"], alert.at) + thread + "</div>"  # type: ignore[arg-type]
+    thread = f'<div class="thread">{post([], alerts[-1].at, drawn)}' if drawn else "<div>"
+    if over:
+        thread += post(reply(over)["blocks"], over[-1].at)  # type: ignore[arg-type]
+    parts = post(message(alerts)["blocks"], alerts[-1].at) + thread + "</div>"  # type: ignore[arg-type]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGS)
         for look in ("light", "dark"):
@@ -131,7 +133,7 @@ async def take(folder: Path) -> None:
             await page.wait_for_timeout(300)
             await page.screenshot(path=folder / f"slack-{look}.png", full_page=True)
         await browser.close()
-    sys.stdout.write(unescape(f"{alert.title}\n"))
+    sys.stdout.write(unescape(f"{alerts[0].title}\n"))
 
 
 if __name__ == "__main__":
