@@ -90,10 +90,7 @@ class BudgetReader:
         if budget.rolling is not None:
             return replace(spent, unpriced=unpriced)
         (course,) = self._outlook.trajectories(self._rollups.costs, [budget_query(budget, span)], now)
-        amount, landing = (
-            period_amount(budget, span, spent.before),
-            course.land(now, spent.spent),
-        )
+        amount, landing = (period_amount(budget, span, spent.before), course.land(now, spent.spent))
         reached = self._when(budget, span, amount, now) if spent.spent >= amount else None
         return replace(spent, unpriced=unpriced, landing=landing, reached=reached)
 

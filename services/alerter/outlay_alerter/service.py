@@ -150,7 +150,7 @@ class Alerter:
         known |= self._store.known_of(tenant, sorted(fresh))
         again = RenotifyPolicy(
             self._clock.now(), self._renotify, snoozes(words, known), expectations(words, known), self._calm
-        )  # fmt: skip
+        )
         changes = transitions(findings, known, again)
         incidents = {one.id: one.incident for one in known.values()}
         reasons = SuppressionContext(again.now, again.snoozes, watchlist.mutes(tenant), incidents)

@@ -29,12 +29,7 @@ from outlay_reports.periods import UNITS, Unit
 from outlay_reports.renderers import to_csv, to_json
 from outlay_reports.report_table import ReportTable
 from outlay_reports.showback import allocated_table
-from outlay_reports.statements import (
-    allocate_query,
-    month_table,
-    parse_chargeback_query,
-    read_month,
-)
+from outlay_reports.statements import allocate_query, month_table, parse_chargeback_query, read_month
 from outlay_schemas.catalog import Split
 
 _LIMIT = 10_000

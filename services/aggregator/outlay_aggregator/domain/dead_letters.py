@@ -9,13 +9,7 @@ from outlay_aggregator.domain.rollup_sql import OTHER
 from outlay_schemas.dead_letters import MOST_BAD, dead_letter
 from outlay_schemas.dimensions import CELL, EXACT
 from outlay_schemas.errors import UNREADABLE, Invalid
-from outlay_schemas.events import (
-    DeadLetter,
-    RollupGroup,
-    dead_letter_decoder,
-    encoder,
-    rollup_window_decoder,
-)
+from outlay_schemas.events import DeadLetter, RollupGroup, dead_letter_decoder, encoder, rollup_window_decoder
 from outlay_schemas.grammar import FIRST_YEAR, LAST_YEAR
 from outlay_schemas.money import to_pico, to_usd
 

@@ -10,10 +10,7 @@ from outlay_reports.alert_text import AlertText, main_of, text_of
 from outlay_schemas.alerts import SEVERITY_RANK, Severity, State
 from outlay_schemas.catalog.channels import PagerDutyChannel
 
-_URLS = {
-    "us": "https://events.pagerduty.com/v2/enqueue",
-    "eu": "https://events.eu.pagerduty.com/v2/enqueue",
-}
+_URLS = {"us": "https://events.pagerduty.com/v2/enqueue", "eu": "https://events.eu.pagerduty.com/v2/enqueue"}
 _ACTIONS: dict[State, str] = {"firing": "trigger", "acknowledged": "acknowledge", "resolved": "resolve"}
 _SUMMARY = 1024
 """Characters that PagerDuty accepts for a summary."""
