@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -212,7 +211,7 @@ def _as_dict(key: ApiKey, now: datetime) -> dict[str, object]:
 
 
 def _row(key: ApiKey, now: datetime) -> dict[str, object]:
-    limits = {field.name: getattr(key, field.name) for field in fields(Limits)}
+    limits = {field.name: getattr(key, field.name) for field in structs.fields(Limits)}
     shown = ", ".join(f"{limit:,} {name.replace('_per_', '/')}" for name, limit in limits.items() if limit)
     return {
         "id": key.id, "tenant": key.tenant, "scopes": " ".join(key.scopes), "name": key.name,

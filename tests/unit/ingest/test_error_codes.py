@@ -18,6 +18,16 @@ ROUTER = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 
 def codes_in(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Yield) and isinstance(
+            node.value, ast.Tuple
+        ):  # what is wrong: code, message, path
+            code = node.value.elts[0]
+            if (
+                len(node.value.elts) == 3
+                and isinstance(code, ast.Constant)
+                and str(code.value).isidentifier()
+            ):
+                yield str(code.value)
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")

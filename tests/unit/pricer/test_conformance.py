@@ -18,6 +18,7 @@ from tests.support.conformance import (
     model_usages,
     our_price,
 )
+from tests.support.conformance import catalog as catalog  # noqa: PLC0414 (a fixture for the tests here)
 
 from outlay_pricer.domain import CompiledCatalog
 

@@ -93,8 +93,12 @@ def verdict_of(
     recent = history[-HISTORY[grain] :]
     if len(recent) < MIN_HISTORY[grain]:
         return Verdict("insufficient_history", windows=len(recent))
-    filled = [cost for cost in history[-LONG[grain] :] if cost] if is_sparse(recent) else []
-    recent = filled[-HISTORY[grain] :] or recent
+    if is_sparse(recent):
+        before = list(history[-LONG[grain] :])
+        while before and before[-1]:  # what goes on now cannot say what is usual
+            before.pop()
+        filled = [cost for cost in before if cost]
+        recent = filled[-HISTORY[grain] :] or [0] * len(recent)
     middle, limit = limit_of(recent, float(rule.spec.sensitivity))
     if actual > limit and (peak := monthly()) is not None and peak > middle:
         middle, limit = peak, max(limit, int(peak * ALIKE))

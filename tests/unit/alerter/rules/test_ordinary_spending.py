@@ -94,3 +94,25 @@ def test_the_return_from_an_outage_is_not_an_anomaly(kind: str, hours: int) -> N
             assert down < one.at < down + 3 * HOUR
             assert one.until is not None
             assert one.until <= max(up + 3 * HOUR, down + 30 * HOUR)
+
+
+def test_a_loop_in_an_idle_scope_is_one_spike_until_it_ends() -> None:
+    begun = START + 3 * HOUR
+    scopes = {
+        "steady": {START + n * MINUTE: 1.0 for n in range(300)},
+        "idle": {START: 0.2} | {begun + n * MINUTE: 16.0 for n in range(12)},
+    }
+    (alert,) = watch_live(rule("spend_spike", "minute"), scopes, TimeRange(begun, begun + HOUR), MINUTE)
+    assert alert.at <= begun + MINUTE
+    assert alert.until is not None
+    assert begun + 12 * MINUTE <= alert.until <= begun + 14 * MINUTE
+
+
+def test_a_loop_whose_first_minutes_arrive_late_is_seen_all_the_same() -> None:
+    begun, seen = START + 3 * HOUR, START + 3 * HOUR + 8 * MINUTE
+    scopes = {
+        "steady": {START + n * MINUTE: 1.0 for n in range(300)},
+        "idle": {START: 0.2} | {begun + n * MINUTE: 16.0 for n in range(12)},
+    }
+    (alert,) = watch_live(rule("spend_spike", "minute"), scopes, TimeRange(seen, begun + HOUR), MINUTE)
+    assert alert.at <= seen + MINUTE
