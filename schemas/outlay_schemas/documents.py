@@ -13,11 +13,13 @@ from outlay_schemas import topics
 from outlay_schemas.alerts import Alert
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.cloudevents import CloudEvent
+from outlay_schemas.errors import PROBLEM
 from outlay_schemas.events import CostEvent, DeadLetter, RollupWindow, UsageEvent
 from outlay_schemas.grammar import MAX_QUANTITY
 from outlay_schemas.validate import MAX_METERS, MAX_TAGS
 
 Document = dict[str, Any]
+_VERSION = "0.1.0"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _STRUCTS: Mapping[str, type[msgspec.Struct]] = {
     "usage-event": UsageEvent,
@@ -80,6 +82,25 @@ def _exact(value: Any) -> Any:
     return [_exact(inner) for inner in value] if isinstance(value, list) else value
 
 
+def openapi(title: str, about: str, paths: Document, schemas: Document) -> Document:
+    """Return an OpenAPI 3.1 document: `paths` that need an API key, and `schemas` that they name beside `Problem`."""
+    license_ = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": _VERSION, "license": license_, "description": about},
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}, {"header": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {**schemas, "Problem": PROBLEM},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "out_live_…"},
+                "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+        },
+    }
+
+
 def asyncapi() -> Document:
     """Return the AsyncAPI 3.0 document of the Kafka topics."""
     channels: Document = {}
@@ -106,7 +127,7 @@ def asyncapi() -> Document:
         "asyncapi": "3.0.0",
         "info": {
             "title": "Outlay's Kafka topics",
-            "version": "0.1.0",
+            "version": _VERSION,
             "license": {"name": "Apache-2.0"},
             "description": "A record holds one JSON object or many, one a line (NDJSON); every reader accepts both.",
         },

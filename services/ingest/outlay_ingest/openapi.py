@@ -1,16 +1,13 @@
 """The OpenAPI 3.1 document of the endpoints, made of the table of endpoints and of the contracts."""
 
 from functools import cache
-from typing import Any
 
 import msgspec
 
 from outlay_ingest.domain.endpoints import ENDPOINTS, Endpoint
-from outlay_schemas.documents import usage_schema
-from outlay_schemas.errors import PROBLEM
+from outlay_schemas.documents import Document, openapi, usage_schema
 from outlay_schemas.events import UsageEvent
 
-Document = dict[str, Any]
 _PROBLEMS = {
     "400": "The body does not have its declared format.",
     "401": "The API key is missing or unknown.",
@@ -53,26 +50,11 @@ def encoded() -> bytes:
 def document() -> Document:
     """Build the document."""
     event = usage_schema(UsageEvent)["$defs"]["UsageEvent"]
-    schemas = {"UsageEvent": event, "Outcome": _OUTCOME, "Rejection": _REFUSAL, "Problem": PROBLEM}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Outlay ingest",
-            "version": "0.1.0",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "Ingest endpoints for usage events. 202 means that the events are durable in Kafka.",
-        },
-        "servers": [{"url": "/"}],
-        "security": [{"bearer": []}, {"header": []}],
-        "paths": {endpoint.path: {"post": _operation(endpoint)} for endpoint in ENDPOINTS},
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "out_live_…"},
-                "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-            },
-        },
-    }
+    paths = {endpoint.path: {"post": _operation(endpoint)} for endpoint in ENDPOINTS}
+    about = "Ingest endpoints for usage events. 202 means that the events are durable in Kafka."
+    return openapi(
+        "Outlay ingest", about, paths, {"UsageEvent": event, "Outcome": _OUTCOME, "Rejection": _REFUSAL}
+    )
 
 
 def _operation(endpoint: Endpoint) -> Document:

@@ -23,7 +23,7 @@ from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.problems import Problem, from_router, internal, require_key
 from outlay_kit.telemetry import get_logger
 from outlay_reports.budgets import BudgetStatus
-from outlay_schemas.errors import PROBLEM
+from outlay_schemas.documents import Document, openapi
 
 log = get_logger(__name__)
 SECONDS = Histogram(
@@ -138,7 +138,6 @@ async def _every_second(keys: KeyRing) -> None:
             log.exception("the key file cannot be read; the previous keys stay valid")
 
 
-Document = dict[str, Any]
 _OWN: Document = {
     "allowed": {"type": "boolean", "description": "Whether to spend. Callers need nothing else."},
     "known": {
@@ -186,22 +185,6 @@ def document() -> Document:
         "operationId": "budgetStatus", "summary": "Get the status of a budget", "parameters": named,
         "responses": {"200": success, **problems},
     }  # fmt: skip
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Outlay budgets",
-            "version": "0.1.0",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "The status of a budget, for programs that ask before they spend.",
-        },
-        "servers": [{"url": "/"}],
-        "security": [{"bearer": []}, {"header": []}],
-        "paths": {"/v1/budgets/{id}/status": {"get": operation}},
-        "components": {
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer"},
-                "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-            },
-            "schemas": {"BudgetStatus": answer, "Problem": PROBLEM, **parts},
-        },
-    }
+    about = "The status of a budget, for programs that ask before they spend."
+    paths = {"/v1/budgets/{id}/status": {"get": operation}}
+    return openapi("Outlay budgets", about, paths, {"BudgetStatus": answer, **parts})
