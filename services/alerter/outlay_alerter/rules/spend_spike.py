@@ -94,10 +94,10 @@ def verdict_of(
     if len(recent) < MIN_HISTORY[grain]:
         return Verdict("insufficient_history", windows=len(recent))
     if is_sparse(recent):
-        before = list(history[-LONG[grain] :])
-        while before and before[-1]:  # what goes on now cannot say what is usual
-            before.pop()
-        filled = [cost for cost in before if cost]
+        end = len(history)
+        while end and history[end - 1]:  # what goes on now cannot say what is usual
+            end -= 1
+        filled = [cost for cost in history[-LONG[grain] : end] if cost]
         recent = filled[-HISTORY[grain] :] or [0] * len(recent)
     middle, limit = limit_of(recent, float(rule.spec.sensitivity))
     if actual > limit and (peak := monthly()) is not None and peak > middle:
