@@ -18,7 +18,7 @@ MAX_EXPONENT: Final = 15
 FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2099
 """Windows of the ledger are 32 bits of seconds."""
-_FIRST, _END = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
+FIRST, _END = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 
 TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 """A time as services write it, and as the engine reads it exactly: microseconds at most, one zone."""
@@ -56,7 +56,7 @@ def check_reported_cost(cost: Decimal) -> None:
 
 def check_time(time: datetime) -> None:
     """Raise Invalid unless an aware time is of a year that the ledger can hold."""
-    if not _FIRST <= time < _END:
+    if not FIRST <= time < _END:
         detail = f"{time.isoformat()} is not of {FIRST_YEAR} to {LAST_YEAR}"
         raise Invalid("time_out_of_range", detail, "$.time")
 

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -20,9 +20,7 @@ from outlay_aggregator.domain.windows import Window, window_of
 from outlay_schemas.dead_letters import MOST_BAD
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import CostEvent, cost_event_decoder
-from outlay_schemas.grammar import AMOUNT, FIRST_YEAR, LAST_YEAR, TIME
-
-FIRST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+from outlay_schemas.grammar import AMOUNT, FIRST, FIRST_YEAR, LAST_YEAR, TIME
 
 _Name = Annotated[str, Meta(min_length=1)]
 _Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
