@@ -138,7 +138,7 @@ def top_table(query: CostQuery, cells: Sequence[Cell], limit: int) -> ReportTabl
     for keys, sums in ranked[:limit]:
         running += sums.cost
         rows.append(row(names(keys, depth), sums, share(running, whole.cost)))
-    title = f"Top {len(rows)}"
+    title = f"Top {len(rows)}" if rows else "Top"
     if others := ranked[limit:]:
         rest = total(sums for _, sums in others)
         rows.append(row((f"({len(others):,} others)", *[""] * (depth - 1)), rest, None))

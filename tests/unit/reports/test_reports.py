@@ -50,6 +50,10 @@ def test_the_rest_of_a_list_is_summed_and_never_dropped() -> None:
     assert sheet.rows[2].values[4] == Fraction(18, 28)
 
 
+def test_a_list_of_nothing_is_not_numbered() -> None:
+    assert top_table(question("sku"), [], 3).title.startswith("Top, ")
+
+
 def test_a_trend_has_no_holes_and_says_no_growth_of_parts() -> None:
     asked = question("team", unit="day")
     cells = [cell("a", usd="1", bucket=0), cell("a", usd="3", bucket=1), cell("b", usd="1", bucket=1)]

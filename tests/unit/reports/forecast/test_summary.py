@@ -1,15 +1,20 @@
 """Probabilities, growth and assumptions."""
 
+from datetime import UTC, datetime
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from tests.support.ledger_cells import sums
 
+from outlay_reports.budgets import BudgetStatus, plan_of
 from outlay_reports.cost_query import Sums
 from outlay_reports.errors import QueryError
-from outlay_reports.forecast.summary import growth, likely
+from outlay_reports.forecast.summary import budget_table, growth, likely
 from outlay_reports.forecast.whatif import factors, parse_model_swap
+from outlay_reports.report_table import Spent
+from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.money import PICO, Usd
 
 
 @pytest.mark.parametrize(
@@ -17,6 +22,17 @@ from outlay_reports.forecast.whatif import factors, parse_model_swap
 )
 def test_probabilities_are_written_as_far_as_they_are_known(probability: float, text: str) -> None:
     assert likely(probability) == text
+
+
+def test_with_unpriced_events_what_is_spent_is_a_lower_bound_and_the_amount_is_not() -> None:
+    start, end = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+    state = BudgetStatus(
+        budget="b", tenant="acme", name="B", standing="ok", period_start=start, period_end=end,
+        amount=Usd("100"), spent=Usd("53"), remaining=Usd("47"), percent="53", at=start, unpriced=3,
+    )  # fmt: skip
+    plan = plan_of(Budget.model_validate({"id": "b", "name": "B", "amount": 100}), "acme")
+    (row,) = budget_table([plan], [state]).rows
+    assert row.values[3:5] == (Spent(100 * PICO), Spent(53 * PICO, 3))
 
 
 def test_growth_is_robust_and_says_when_something_is_full() -> None:
