@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from outlay_reports.alert_text import title_of
 from outlay_reports.money import percent, share, usd
 from outlay_schemas.alerts import Alert
 
@@ -156,6 +157,8 @@ def _alerts(alerts: Sequence[Alert]) -> RenderableType:
     for alert in alerts:
         colour = {"critical": "bold red", "warning": "yellow"}.get(alert.severity, "cyan")
         lines.append(
-            Text.assemble((f"{alert.severity:<9}", colour), alert.title, no_wrap=True, overflow="ellipsis")
+            Text.assemble(
+                (f"{alert.severity:<9}", colour), title_of(alert), no_wrap=True, overflow="ellipsis"
+            )
         )
     return Group(*lines)
