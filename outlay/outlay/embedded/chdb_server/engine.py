@@ -88,12 +88,20 @@ class Engine:
             found = self._anchor._conn.classify_query(sql)  # noqa: SLF001 (chDB has no public name for it)
         return found["query_class"].name, found["statement_count"]
 
-    def tree(self, sql: str) -> str:
-        """Return the syntax tree of a statement, without running it. Raises EngineError."""
+    def parse(self, sql: str) -> None:
+        """Parse a statement without running it. Raises EngineError, which names the mistake."""
+        self._read(f"EXPLAIN AST {sql}")
+
+    def canonical(self, sql: str) -> str:
+        """Return a statement as the engine writes it: without comments and escapes in names, parameters as they are.
+        Raises EngineError."""
+        return self._read(f"SELECT formatQuery({_quote(sql)})")
+
+    def _read(self, sql: str) -> str:
         connection = self.connect()
         try:
-            _run(connection, "SET implicit_select = 0")
-            return str(connection.query(f"EXPLAIN AST {sql}", "TSVRaw"))
+            _run(connection, "SET implicit_select = 0, max_query_size = 1073741824")
+            return str(connection.query(sql, "TSVRaw"))
         except RuntimeError as error:
             raise EngineError(str(error)) from None
         finally:
@@ -172,7 +180,7 @@ class Running:
             # Settings of Outlay's own client, which a reader may not change later.
             settings |= {"date_time_input_format": "best_effort", "date_time_output_format": "iso"}
         if statement.database and statement.database != "default":
-            _run(self._connection, f"USE `{statement.database.replace('`', '``')}`")
+            _run(self._connection, f"USE {_quote(statement.database, '`')}")
         self._set(settings)
         if statement.user.readonly:
             limits = {name: str(limit) for name, limit in statement.user.settings.items()}
@@ -197,9 +205,9 @@ def _run(connection: Any, sql: str) -> None:
         raise EngineError(str(error)) from None
 
 
-def _quote(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+def _quote(value: str, mark: str = "'") -> str:
+    escaped = value.replace("\\", "\\\\").replace(mark, f"\\{mark}")
+    return f"{mark}{escaped}{mark}"
 
 
 _CONFIG = """<clickhouse>

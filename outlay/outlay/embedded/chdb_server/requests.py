@@ -1,7 +1,6 @@
 """Reads a request: its body, uncompressed, and the statement that it makes; refuses what a user may not do."""
 
 import os
-import re
 from email.parser import BytesParser
 from email.policy import HTTP
 from pathlib import Path
@@ -12,7 +11,13 @@ from starlette.requests import Request
 
 from outlay.embedded.chdb_server.codecs import EncodingError, Unpacker
 from outlay.embedded.chdb_server.engine import Engine, Statement, refused
-from outlay.embedded.chdb_server.sql import HEAD_BYTES, answer_format, find_insert, names_local_file
+from outlay.embedded.chdb_server.sql import (
+    HEAD_BYTES,
+    answer_format,
+    find_insert,
+    names_file_function,
+    names_local_file,
+)
 from outlay.embedded.chdb_server.users import User
 
 NOT_SETTINGS = {
@@ -28,7 +33,6 @@ SPOOL_BYTES = 16 * 2**20  # a body up to this size is kept in memory, a larger o
 _WRITE_BYTES = 1 << 18
 _DESCRIPTORS = "/proc/self/fd" if Path("/proc/self/fd").exists() else "/dev/fd"
 _MOVE_BYTES = 1 << 22
-_FILE_FUNCTION = re.compile(r"^\s*(?!\s|Literal\b).*\bfile\b", re.MULTILINE)
 _PYTHON_FORMATS = {"dataframe", "datastore", "arrowtable"}  # formats that chDB returns as Python objects
 
 
@@ -131,8 +135,8 @@ def _form_fields(content_type: str, body: bytes) -> dict[str, str]:
 
 def guard(engine: Engine, statement: Statement) -> None:
     """Refuse several statements in one request, and all but reading from a read-only user, by the engine's own parser.
-    The function `file` reads any file of this machine and needs no grant: where the word occurs, the parsed tree
-    decides, so that neither quoting nor a lambda hides a call. Raises EngineError."""
+    The function `file` reads any file of this machine and needs no grant, so a reader's statement may not name it, and
+    no parameter may. Raises EngineError."""
     sql, user = statement.sql, statement.user
     only_reading = user.readonly or statement.keep_settings
     if not sql.strip():
@@ -141,14 +145,22 @@ def guard(engine: Engine, statement: Statement) -> None:
     if statements > 1:
         raise refused(62, "SYNTAX_ERROR", "Multi-statements are not allowed")
     if kind == "READ_ONLY":
-        suspicious = user.readonly and ("file" in sql.lower() or "\\" in sql)
-        if suspicious and _FILE_FUNCTION.search(engine.tree(sql)):
-            message = f"{user.name}: Not enough privileges to use the function file"
-            raise refused(497, "ACCESS_DENIED", message)
+        if user.readonly:
+            _refuse_file_function(engine, statement)
         return
     if not only_reading:
         return
     if kind == "UNKNOWN":
-        engine.tree(sql)  # its error names the mistake
+        engine.parse(sql)  # its error names the mistake
     hint = "" if user.readonly else " For queries over HTTP, method GET implies readonly: use POST."
     raise refused(164, "READONLY", f"Cannot execute query in readonly mode.{hint}")
+
+
+def _refuse_file_function(engine: Engine, statement: Statement) -> None:
+    """Refuse a statement that names the function `file`, be it quoted, escaped, after APPLY, or by a parameter."""
+    sql, parameters = statement.sql, statement.parameters or {}
+    if not any("file" in text.lower() or "\\" in text for text in (sql, *parameters.values())):
+        return
+    if names_file_function(engine.canonical(sql), parameters):
+        message = f"{statement.user.name}: Not enough privileges to use the function file"
+        raise refused(497, "ACCESS_DENIED", message)

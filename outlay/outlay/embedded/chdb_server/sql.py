@@ -1,6 +1,7 @@
 """The little that must be read of a query before the engine reads it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
@@ -14,6 +15,8 @@ _TOKEN = re.compile(
 _AFTER_FORMAT = re.compile(r"[ \t]*;?[ \t]*(?:\r?\n)?")
 _SETTINGS = re.compile(r"SETTINGS\s+\w+\s*=", re.IGNORECASE)
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\s[^;]*)?;?\s*\Z", re.IGNORECASE)
+_IDENTIFIER_PARAMETER = re.compile(r"\{\s*(\w+)\s*:\s*Identifier\s*\}")
+_PLAIN = re.compile(r"[\w.]*")
 _ANY_FORMAT = re.compile(r"\bFORMAT\b", re.IGNORECASE)
 _STREAMABLE = {"Native", "JSONEachRow", "JSONCompactEachRow", "RowBinary", "TabSeparated", "TSV", "CSV"}
 HEAD_BYTES = 64 * 1024
@@ -82,6 +85,18 @@ def names_local_file(sql: str) -> bool:
         return False
     words = (match[0].upper() for match in _TOKEN.finditer(sql) if match.lastgroup == "word")
     return any(word in ("OUTFILE", "INFILE") for word in words)
+
+
+def names_file_function(canonical: str, parameters: Mapping[str, str]) -> bool:
+    """Tell whether a statement, as the engine writes it, names `file` outside of a text, or lets a parameter name it:
+    a parameter of the type Identifier may hold only letters, digits, _ and dots."""
+    names = {
+        m[0].strip('`"')
+        for m in _TOKEN.finditer(canonical)
+        if m.lastgroup in ("word", "quoted") and m[0][0] != "'"
+    }
+    given = [parameters.get(name, "") for name in _IDENTIFIER_PARAMETER.findall(canonical)]
+    return "file" in names or any(not _PLAIN.fullmatch(one) or "file" in one.split(".") for one in given)
 
 
 def answer_format(sql: str, default: str) -> tuple[str, bool]:
