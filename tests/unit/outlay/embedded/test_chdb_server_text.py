@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay.embedded.chdb_server.codecs import EncodingError, Packer, Unpacker, choose
-from outlay.embedded.chdb_server.sql import answer_format, find_insert, names_local_file
+from outlay.embedded.chdb_server.sql import answer_format, find_insert, names_file_function, names_local_file
 from outlay.embedded.chdb_server.users import (
     BACKGROUND,
     READER_LIMITS,
@@ -175,3 +175,22 @@ def test_readers_have_the_same_limits_on_the_embedded_engine_and_on_a_server(tmp
     profiles = " ".join((DEPLOY.parents[1] / "docs" / "bi.md").read_text("utf-8").split())
     for name, limit in server.items():
         assert f"{name} = {limit}" in profiles, name
+
+
+@pytest.mark.parametrize(
+    ("canonical", "parameters", "named"),
+    [
+        ("SELECT * APPLY file FROM t", {}, True),
+        ("SELECT file('x')", {}, True),
+        ("SELECT `file`('x')", {}, True),
+        ("SELECT 'a file', `it's file`, tags['file'], profile", {}, False),
+        ("SELECT {x:String}", {"x": "file"}, False),
+        ("SELECT arrayMap({f:Identifier}, [1])", {"f": "file"}, True),
+        ("SELECT arrayMap({f:Identifier}, [1])", {"f": "fil\\x65"}, True),
+        ("SELECT {f:Identifier} FROM t", {"f": "t.team"}, False),
+    ],
+)
+def test_the_function_file_is_noticed_outside_of_texts(
+    canonical: str, parameters: dict[str, str], named: bool
+) -> None:
+    assert names_file_function(canonical, parameters) is named
