@@ -89,7 +89,7 @@ def names_local_file(sql: str) -> bool:
 
 def names_file_function(canonical: str, parameters: Mapping[str, str]) -> bool:
     """Tell whether a statement, as the engine writes it, names `file` outside of a text, or lets a parameter name it:
-    a parameter of the type Identifier may hold only letters, digits, _ and dots."""
+    a parameter of the type Identifier may hold a plain name only."""
     names = {
         m[0].strip('`"')
         for m in _TOKEN.finditer(canonical)
