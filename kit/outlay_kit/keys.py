@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from msgspec import structs
 
 from outlay_kit.audit import AuditError, AuditLog
 from outlay_kit.clock import Clock, SystemClock
+from outlay_kit.private_files import write_private
 
 Scope = Literal["ingest", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -167,14 +167,7 @@ class KeyFile:
             raise KeyFileError(f"{self._path} cannot be written: {error}") from error
 
     def _write(self, keys: list[ApiKey]) -> None:
-        """Replace the file whole, so that a reader sees the old keys or the new ones."""
-        partial = self._path.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(_File(keys)), indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path)
+        write_private(self._path, msgspec.json.format(msgspec.json.encode(_File(keys)), indent=1))
 
 
 class KeyRing:

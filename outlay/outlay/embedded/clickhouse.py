@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 from outlay.embedded.chdb_server.users import BACKGROUND, READER_LIMITS, READER_QUERIES, hash_password
 from outlay.embedded.errors import MissingError
+from outlay_kit.private_files import make_private_folder, write_private
 
 WRITER = "outlay"
 CONSOLE = "console"  # reads for the console's pages, so that the queries of BI tools do not delay them
@@ -35,9 +36,8 @@ class ClickHouse:
         known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
         made = {name: secrets.token_urlsafe(24) for name in (WRITER, CONSOLE, READER) if name not in known}
         if made:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(json.dumps(known | made))
+            make_private_folder(self.folder)
+            write_private(path, json.dumps(known | made).encode())
         return known | made
 
     def prepare(self) -> list[str]:
@@ -46,8 +46,7 @@ class ClickHouse:
         binary = shutil.which("clickhouse")
         if binary:
             config = self.folder / "config.xml"
-            config.touch(mode=0o600)
-            config.write_text(_server_config(self.folder, self.port, passwords))
+            write_private(config, _server_config(self.folder, self.port, passwords).encode())
             return [binary, "server", f"--config-file={config}"]
         try:
             import chdb  # noqa: F401 (whether it is here)
@@ -56,10 +55,9 @@ class ClickHouse:
             hint = "reinstall with: make clean setup; or point OUTLAY_CLICKHOUSE at a server"
             raise MissingError(message, hint) from error
         users = self.folder / "users.json"
-        users.touch(mode=0o600)
         limits = {name: {"readonly": name != WRITER, "background": name == READER} for name in passwords}
         hashes = {name: {"password_sha256": hash_password(password)} for name, password in passwords.items()}
-        users.write_text(json.dumps({name: limits[name] | hashes[name] for name in passwords}))
+        write_private(users, json.dumps({name: limits[name] | hashes[name] for name in passwords}).encode())
         server = [sys.executable, "-m", "outlay.embedded.chdb_server", "--data", str(self.folder / "chdb")]
         return [*server, "--users", str(users), "--port", str(self.port)]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from outlay.embedded.errors import ChildDiedError, MissingError
 from outlay.embedded.jars import kafka_classpath
 from outlay.embedded.progress import Progress
+from outlay_kit.private_files import make_private_folder
 from outlay_schemas.topics import MAX_RECORD_BYTES
 
 _OLDEST_JAVA = 17
@@ -44,7 +45,7 @@ class KafkaBroker:
         """Write the settings, format the folder the first time, return the command. Raises StackError."""
         java = find_java()
         classpath = ":".join(map(str, kafka_classpath(progress)))
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         settings = self.folder / "server.properties"
         settings.write_text(self._properties())
         logging = self.folder / "log4j2.yaml"

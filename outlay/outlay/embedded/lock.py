@@ -19,7 +19,7 @@ class FolderLock:
     def acquire(self) -> None:
         """Take the lock. Raises AlreadyRunningError, or DiskError if the folder cannot be written."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             message = f"{self._path.parent} cannot be written: {error.strerror}"

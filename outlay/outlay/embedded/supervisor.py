@@ -18,6 +18,7 @@ from pathlib import Path
 from outlay.embedded.errors import ChildDiedError, DiskError
 from outlay_kit.backoff import Backoff
 from outlay_kit.clock import Clock
+from outlay_kit.private_files import make_private_folder
 
 _PR_SET_PDEATHSIG = 1
 _LOG_BYTES = 20 * 2**20
@@ -77,7 +78,7 @@ class Supervisor:
     def start(self, *children: Child, wait: float) -> None:
         """Start children side by side and wait until each is ready, at most `wait` seconds. Raises ChildDiedError, with
         the end of the log of the one that is not."""
-        self._logs.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._logs)
         started = [_Kept(child, self._logs / f"{child.name}.log") for child in children]
         self._kept |= {kept.child.name: kept for kept in started}
         if not self._thread.is_alive():
@@ -174,6 +175,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **kept.child.env},
                 start_new_session=True,
+                umask=0o077,  # costs, logs and settings are of the owner alone
                 preexec_fn=die_with_parent,  # noqa: PLW1509 (one libc call, made ready before any thread)
             )
 

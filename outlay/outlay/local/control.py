@@ -25,7 +25,7 @@ def start(progress: Progress, fixed: bool) -> LocalState:
         hint = "see it: outlay status; stop it: outlay down; or choose another folder: OUTLAY_HOME=DIR"
         raise AlreadyRunningError(f"a system runs already in {home} (pid {pid})", hint)
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         message = f"{home} cannot be a folder: {error.strerror}"
         raise DiskError(message, "choose another: OUTLAY_HOME=DIR") from None

@@ -21,6 +21,7 @@ from outlay_kit.backoff import Backoff, retry
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.keys import KeyFile
 from outlay_kit.migrator import migrate
+from outlay_kit.private_files import write_private
 from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 from outlay_kit.topics import Durability, create_topics
 from outlay_schemas import topics
@@ -80,11 +81,7 @@ class LocalSystem(EmbeddedStack):
         """Write down how others reach this system, if that changed."""
         state = self.state()
         if state != self._written:
-            partial = self.home / "state.partial"
-            partial.unlink(missing_ok=True)
-            partial.touch(mode=0o600)
-            partial.write_bytes(msgspec.json.encode(state))
-            partial.replace(state_file(self.home))
+            write_private(state_file(self.home), msgspec.json.encode(state))
             self._written = state
 
     _written: LocalState | None = None
@@ -166,9 +163,7 @@ def create_key(home: Path, tenant: str, clock: Clock) -> str:
         key = KeyFile(keys_path(home)).create(
             tenant, ("ingest", "read", "admin"), clock.now(), name="local commands"
         )
-        path = home / "local-keys.json"
-        path.touch(mode=0o600)
-        path.write_bytes(msgspec.json.encode(known | {tenant: key}))
+        write_private(home / "local-keys.json", msgspec.json.encode(known | {tenant: key}))
         if running(home) is not None:
             clock.sleep(2.0)  # services look for new keys every second
         return key

@@ -11,6 +11,9 @@ import msgspec
 from itsdangerous import BadSignature, Signer
 
 from outlay_kit.keys import ApiKey, KeyRing
+from outlay_kit.private_files import write_private
+
+_SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +72,19 @@ class Sessions:
 
 
 def read_secret(path: Path | None) -> bytes:
-    """Return the secret in `path`, created if missing; without a path, a new secret. Raises OSError."""
+    """Return the secret in `path`, made if the file is missing or empty, as a killed process may leave it: with an
+    empty secret anyone could sign a cookie. Without a path, a new one. Raises OSError; ValueError for a short one."""
     if path is None:
-        return secrets.token_bytes(32)
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_hex(32).encode())
-        return path.read_bytes()
+        return secrets.token_bytes(_SECRET_BYTES)
+    found = path.read_bytes() if path.exists() else b""
+    if not found.strip():
+        found = secrets.token_hex(_SECRET_BYTES).encode()
+        write_private(path, found)
+    if len(found) < _SECRET_BYTES:
+        raise ValueError(
+            f"{path} signs sessions and has {len(found)} bytes; give it {_SECRET_BYTES}: openssl rand -hex 32"
+        )
+    return found
 
 
 def may_read(key: ApiKey | None) -> TypeGuard[ApiKey]:
