@@ -11,6 +11,8 @@ from markupsafe import Markup
 from outlay_reports.money import dollars
 from outlay_reports.report_table import ReportTable, Row, machine, one_line, shown
 
+FORMULA_STARTS = "=+@\t\r\n\uff1d\uff0b\uff0d\uff20-"
+"""A spreadsheet takes a cell that begins with one of these for a formula; the wide forms in some languages only."""
 _NUMERIC = ("usd", "change", "share", "growth", "count", "rate")
 _templates = Environment(
     loader=PackageLoader("outlay_reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -31,8 +33,10 @@ def to_csv(sheet: ReportTable) -> str:
 
 
 def _cell(value: str | int | None) -> str | int:
-    """Keep a spreadsheet from taking a name for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "@", "\t", "\r", "-"):
+    """Keep a spreadsheet from taking a name, or what follows a carriage return in it, for a formula."""
+    if isinstance(value, str):
+        value = value.replace("\r", "\n")  # which is quoted
+    if isinstance(value, str) and value and value[0] in FORMULA_STARTS:
         number = value.lstrip("+-").replace(".", "", 1).isdigit()
         return value if number else f"'{value}"
     return "" if value is None else value

@@ -9,6 +9,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
+from pyarrow import compute
 
 from outlay.focus.allocation import Sharing, shared
 from outlay.focus.columns import Version, columns
@@ -16,6 +17,7 @@ from outlay.focus.query import SECONDS, invoices, statement
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import closed_within
+from outlay_reports.renderers import FORMULA_STARTS
 
 _ROWS = 50_000  # rows of a piece, about: 50 MB
 _TYPES = {
@@ -88,12 +90,19 @@ def _cast(column: Any, kind: pa.DataType) -> Any:
 
 
 def write_csv(found: Iterator[pa.Table], file: IO[bytes], version: Version) -> int:
-    """Write CSV with a header, null as an empty cell; return the number of rows."""
+    """Write CSV with a header, null as an empty cell; return the number of rows. A text that a spreadsheet would take
+    for a formula begins with an apostrophe."""
+    texts = [c.name for c in columns(version) if c.kind == "text"]
     options = pc.WriteOptions(include_header=False, quoting_style="needed")
     file.write((",".join(c.name for c in columns(version)) + "\n").encode())
     rows = 0
     for table in found:
-        pc.write_csv(table, file, options)
+        cells = {one: table[one] for one in table.column_names}
+        cells |= {
+            one: compute.replace_substring_regex(cells[one], f"^([{FORMULA_STARTS}])", r"'\1")
+            for one in texts
+        }
+        pc.write_csv(pa.table(cells), file, options)
         rows += table.num_rows
     return rows
 
