@@ -7,6 +7,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from outlay_kit.clock import Clock, cpu_share
 from outlay_kit.settings import HealthSettings
@@ -107,6 +108,9 @@ class Watchdog:
 
 
 class _Quiet(WSGIRequestHandler):
+    timeout = 5
+    """Seconds that a client may send nothing."""
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is the base's)
         """Log nothing for a probe."""
 
@@ -130,5 +134,5 @@ def serve_health(health: Health, settings: HealthSettings) -> None:
         start_response("200 OK" if ok else "503 Service Unavailable", [("Content-Type", "text/plain")])
         return [b"ok\n" if ok else b"not ok\n"]
 
-    server = make_server(settings.host, settings.port, app, handler_class=_Quiet)
+    server = make_server(settings.host, settings.port, app, ThreadingWSGIServer, handler_class=_Quiet)
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()

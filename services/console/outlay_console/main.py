@@ -20,6 +20,7 @@ from outlay_console.settings import Settings
 from outlay_kit.audit import AuditLog
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.health import Health
+from outlay_kit.http_protocol import GuardedProtocol
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.revocations import follow_ends
 from outlay_kit.service import Service
@@ -66,7 +67,7 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=GuardedProtocol,
         access_log=False,
         proxy_headers=False,
         log_config=None,

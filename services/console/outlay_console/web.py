@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -141,5 +142,11 @@ def path_of(request: Request) -> str:
 
 
 def who(request: Request) -> str:
-    """Return from where a request came."""
-    return request.client.host if request.client else "unknown"
+    """Return from where a request came: an IPv6 network of 64 bits counts as one, as one customer has it whole."""
+    host = request.client.host if request.client else "unknown"
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return str(mapped if mapped.version == 4 else ip_network((int(mapped), 64), strict=False))

@@ -1,4 +1,4 @@
-"""Reads a request's body: bounded in size, and in what it unpacks to. protocol.py bounds the time."""
+"""Reads a request's body: bounded in size, and in what it unpacks to. The kit's http_protocol bounds the time."""
 
 import asyncio
 import sys

@@ -13,13 +13,13 @@ from starlette.applications import Starlette
 
 from outlay_ingest.api import IngestApi
 from outlay_ingest.body import MemoryBudget
-from outlay_ingest.protocol import GuardedProtocol
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import ConnectingSink, Writer
 from outlay_kit.backoff import Backoff, retry
 from outlay_kit.broker import RecordSink
 from outlay_kit.clock import Clock
+from outlay_kit.http_protocol import GuardedProtocol
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.revocations import follow_ends

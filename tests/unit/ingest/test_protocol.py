@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from tests.support.ingest_rig import MakeRig, Rig, usage
 
-from outlay_ingest.protocol import MAX_HEAD_BYTES, GuardedProtocol
+from outlay_kit.http_protocol import MAX_HEAD_BYTES, GuardedProtocol
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Connection]]

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from outlay_alerter.budget_api.service import Answer, BudgetStatusService, Fail, UnknownBudgetError
 from outlay_kit.clock import Clock
+from outlay_kit.http_protocol import GuardedProtocol
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.problems import Problem, from_router, internal, require_key
 from outlay_kit.telemetry import get_logger
@@ -121,8 +122,8 @@ def serve(
         refreshing.cancel()
 
     config = uvicorn.Config(
-        BudgetStatusApi(service, keys, clock).app(lifespan), host=host, port=port, http="httptools", access_log=False,
-        proxy_headers=False, log_config=None, server_header=False, limit_concurrency=1000,
+        BudgetStatusApi(service, keys, clock).app(lifespan), host=host, port=port, http=GuardedProtocol,
+        access_log=False, proxy_headers=False, log_config=None, server_header=False, limit_concurrency=1000,
     )  # fmt: skip
     thread = threading.Thread(target=uvicorn.Server(config).run, name="budgets", daemon=True)
     thread.start()
