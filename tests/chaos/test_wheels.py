@@ -26,6 +26,7 @@ def run(folder: Path, *command: str) -> str:
         name: value for name, value in os.environ.items() if not name.startswith(("OUTLAY_", "VIRTUAL_ENV"))
     }
     env = {**kept, "OUTLAY_HOME": str(folder / "home")}
+    env |= {"PIPX_HOME": str(folder / "pipx"), "PIPX_BIN_DIR": str(folder / "bin")}
     done = subprocess.run(
         command, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
@@ -37,17 +38,33 @@ def test_a_clean_environment_runs_the_demo_from_wheels_alone(wheels: Path, tmp_p
     run(tmp_path, sys.executable, "-m", "venv", "env")
     install = ("-m", "pip", "install", "-q", "--disable-pip-version-check", "--find-links", str(wheels))
     run(tmp_path, "env/bin/python", *install, "outlay")
-    assert run(tmp_path, "env/bin/outlay", "--version").startswith("outlay 0.")
-    run(tmp_path, "env/bin/outlay", "demo", "--speed", "0")
-    [row] = json.loads(
-        run(tmp_path, "env/bin/outlay", "query", "--json", "SELECT sum(events) AS n FROM costs_daily")
-    )
-    assert int(row["n"]) > 8819
-    assert "everything balances" in run(tmp_path, "env/bin/outlay", "audit")
-    run(tmp_path, "env/bin/outlay", "down")
+    outlay = "env/bin/outlay"
+    assert run(tmp_path, outlay, "--version").startswith("outlay 0.")
+    try:
+        run(tmp_path, outlay, "up", "--ports", "auto")
+        figures = json.loads(run(tmp_path, outlay, "demo", "--speed", "0", "--json"))
+        assert figures["sent"] == figures["ledger_rows"] > 8819
+        [row] = json.loads(
+            run(tmp_path, outlay, "query", "--json", "SELECT sum(events) AS n FROM costs_daily")
+        )
+        assert int(row["n"]) == figures["sent"]
+        assert "everything balances" in run(tmp_path, outlay, "audit")
+    finally:
+        run(tmp_path, outlay, "down")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "env",
+        "home",
+    }  # it leaves nothing where it was started
 
 
 def test_uvx_runs_the_command_line_from_its_wheel(wheels: Path, tmp_path: Path) -> None:
     [wheel] = wheels.glob("outlay-*.whl")
     uv = (sys.executable, "-m", "uv", "tool", "run", "--find-links", str(wheels), "--from", str(wheel))
     assert run(tmp_path, *uv, "outlay", "--version").startswith("outlay 0.")
+
+
+def test_pipx_installs_the_command_line_from_its_wheel(wheels: Path, tmp_path: Path) -> None:
+    [wheel] = wheels.glob("outlay-*.whl")
+    pipx = (sys.executable, "-m", "uv", "tool", "run", "pipx", "install", "--quiet")
+    run(tmp_path, *pipx, "--pip-args", f"--find-links {wheels}", str(wheel))
+    assert run(tmp_path, "bin/outlay", "--version").startswith("outlay 0.")
