@@ -1,6 +1,5 @@
 """The composition from a clean checkout: first event, alert, kill -9 of each container, down and up again."""
 
-import json
 import shutil
 import subprocess
 import time
@@ -32,10 +31,7 @@ def test_1_it_comes_up_and_every_service_is_ready(composition: Composition) -> N
 
 
 def test_2_a_first_key_is_created_and_the_first_event_is_priced(composition: Composition) -> None:
-    answer = composition.outlay(
-        "keys", "create", "--scope", "ingest", "--scope", "read", "--scope", "admin", "--json"
-    )
-    composition.key = json.loads(answer)["key"]
+    composition.create_key()
     composition.send("first", 1)
     until(lambda: composition.totals()[0] == 1, 60, "one event in the rollups")
     assert composition.totals()[1].startswith(PRICE)

@@ -53,6 +53,11 @@ class Composition:
     def up(self) -> None:
         self.compose("up", "-d", "--wait", "--pull", "missing", "--no-build", *SCALE)
 
+    def create_key(self) -> None:
+        """Create a key as a user does after the first start."""
+        scopes = ("--scope", "ingest", "--scope", "read", "--scope", "admin")
+        self.key = json.loads(self.outlay("keys", "create", *scopes, "--json"))["key"]
+
     def outlay(self, *words: str) -> str:
         """Run the command line in the composition."""
         return self.compose("run", "--rm", "-T", "outlay", *words)
@@ -95,16 +100,10 @@ class Composition:
 
 def may_raise_ulimits() -> bool:
     """Return whether the engine may give a container more open files than it has itself."""
-    wanted = re.findall(r"nofile: \{soft: (\d+)", (ROOT / "docker-compose.yml").read_text())[0]
-    command = [
-        "docker",
-        "run",
-        "--rm",
-        "--ulimit",
-        f"nofile={wanted}:{wanted}",
-        "outlay-ingest:0.1.0",
-        "true",
-    ]
+    text = (ROOT / "docker-compose.yml").read_text()
+    wanted = re.findall(r"nofile: \{soft: (\d+)", text)[0]
+    image = re.findall(r"image: (outlay-ingest:\S+)", text)[0]
+    command = ["docker", "run", "--rm", "--ulimit", f"nofile={wanted}:{wanted}", image, "true"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

@@ -1,13 +1,21 @@
 """The project's own files: workflows run commands that exist, versions agree, pages stay readable."""
 
 import re
+import shutil
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+SHIPPED = re.compile(
+    r"(^|/)pyproject\.toml$|^(uv\.lock|\.ci/release|CHANGELOG\.md|Dockerfile|docker-compose\.yml|docs/deployment\.md)$"
+    r"|^(deploy/(helm|kubernetes)|tests/containers/offline)/"
+)
+"""Files that a release of another version must not leave as they are, and what writes it."""
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PACKAGES = {path.parent.name: path for path in (*ROOT.glob("*/outlay*/"), *ROOT.glob("services/*/outlay_*/"))}
 SCRIPTS = ("tests/browser/picture.py", "tests/browser/times.py", "tests/fuzz/", "tests/containers/offline/")
@@ -43,6 +51,31 @@ def test_every_package_has_the_same_version() -> None:
     found = [re.search(r'^version = "(.*)"', path.read_text(), re.MULTILINE) for path in projects]
     assert len({match[1] for match in found if match}) == 1
     assert all(found)
+
+
+@pytest.mark.parametrize(("version", "chart"), [("7.8.9", "7.8.9"), ("7.8.9rc1", "7.8.9-rc.1")])
+def test_a_release_has_one_version_in_every_file_that_states_one(
+    version: str, chart: str, tmp_path: Path
+) -> None:
+    old = str(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"])
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    shipped = [name for name in listed.stdout.splitlines() if SHIPPED.search(name)]
+    for name in shipped:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    release = tmp_path / ".ci/release"
+    subprocess.run([release, "set", version], check=True)
+    subprocess.run([release, "check", version], check=True)
+    found = f'("|:|: |==){re.escape(old)}\\b'
+    for name in (name for name in shipped if name not in ("CHANGELOG.md", "uv.lock")):
+        assert not re.search(found, (tmp_path / name).read_text("utf-8")), name
+    lock = tomllib.loads((tmp_path / "uv.lock").read_text("utf-8"))["package"]
+    assert {p["version"] for p in lock if p["name"].startswith("outlay")} == {version}
+    assert f"\nversion: {chart}\n" in (tmp_path / "deploy/helm/outlay/Chart.yaml").read_text("utf-8")
+    (tmp_path / "kit/pyproject.toml").write_text((ROOT / "kit/pyproject.toml").read_text("utf-8"))
+    refused = subprocess.run([release, "check", version], capture_output=True, text=True, check=False)
+    assert f"kit/pyproject.toml: {old}" in refused.stderr
 
 
 def test_release_notes_come_from_the_changelog(tmp_path: Path) -> None:
