@@ -33,7 +33,7 @@ EVERYTHING = {
         "settings": {"SECURITY_PROTOCOL": "SASL_SSL"},
     },
     "services": {
-        "pricer": {"autoscaling": {"kind": "keda"}},
+        "pricer": {"autoscaling": {"kind": "keda", "authentication": "kafka-lag"}},
         "alerter": {"channelSecret": "channels", "env": {"OUTLAY_ALERTER_ALLOW_NETWORKS": "10.0.0.0/8"}},
     },
     "ingress": {"enabled": True, "className": "nginx"},
@@ -118,7 +118,8 @@ def test_kustomize_renders_in_a_namespace_of_its_own(tmp_path: Path) -> None:
         for spec in pods({str(n): d for n, d in enumerate(documents)})
         for container in spec["containers"]
     }
-    assert images == {"outlay:0.1.0"}
+    chart = yaml.safe_load((DEPLOY / "helm/outlay/Chart.yaml").read_text())
+    assert images == {f"outlay:{chart['appVersion']}"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -169,6 +170,23 @@ def test_a_new_key_changes_no_pod(tmp_path: Path) -> None:
     for spec in pods(rendered(tmp_path, {})):
         for volume in spec["volumes"]:
             assert volume["name"] != "keys" or volume["secret"] == {"secretName": "outlay-keys"}
+
+
+def test_what_setup_needs_is_there_before_it_on_a_first_install(tmp_path: Path) -> None:
+    documents = rendered(tmp_path, EVERYTHING)
+    [job] = [document for key, document in documents.items() if key.startswith("Job setup")]
+    for name in ("outlay", "outlay-keys"):
+        secret = documents[f"ExternalSecret {name}"]
+        theirs, setups = (part["metadata"]["annotations"] for part in (secret, job))
+        assert theirs["helm.sh/hook"] == setups["helm.sh/hook"]
+        assert int(theirs["helm.sh/hook-weight"]) < int(setups["helm.sh/hook-weight"])
+        assert secret["spec"]["target"] == {"name": name, "creationPolicy": "Orphan"}
+
+
+def test_keda_asks_for_the_lag_of_each_group_with_the_rights_that_are_named(tmp_path: Path) -> None:
+    [trigger] = rendered(tmp_path, EVERYTHING)["ScaledObject pricer"]["spec"]["triggers"]
+    assert trigger["authenticationRef"] == {"name": "kafka-lag"}
+    assert trigger["metadata"]["consumerGroup"] == "outlay-pricer"
 
 
 def test_setup_runs_before_each_install_and_upgrade(tmp_path: Path) -> None:
