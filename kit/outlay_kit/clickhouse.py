@@ -132,8 +132,9 @@ class ClickHouseClient:
     def _connect(self) -> Any:
         url = urlsplit(self._settings.url)
         if url.scheme == "chdb":  # the engine inside this process: for tests and offline tools
+            path = self._settings.url.removeprefix("chdb://") or None
             return clickhouse_connect.get_client(
-                interface="chdb", path=url.path or None, database=self._database or None, settings=_SETTINGS
+                interface="chdb", path=path, database=self._database or None, settings=_SETTINGS
             )
         client = clickhouse_connect.get_client(
             interface=url.scheme,

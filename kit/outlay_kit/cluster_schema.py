@@ -4,6 +4,8 @@ shard, so that a row meets its repeats and its window there. Every other table i
 
 import re
 
+from outlay_kit.clickhouse import ClickHouseClient
+
 _SHARDED = {
     "ledger": "cityHash64(tenant, toDate(time))",
     "rollup_minute": "cityHash64(tenant, toDate(window))",
@@ -39,6 +41,20 @@ def clustered(statement: str, cluster: str) -> list[str]:
     if statement.startswith("DROP TABLE"):
         return [f"{statement}{on} SYNC"]
     return [statement]
+
+
+def cluster_of(clickhouse: ClickHouseClient) -> str | None:
+    """Return the cluster that the tables are on, "" for those of one server, None without tables."""
+    there = clickhouse.rows(
+        "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'ledger'"
+    )
+    found = re.match(r"Distributed\('([^']+)'", there[0]["engine_full"]) if there else None
+    return found[1] if found else "" if there else None
+
+
+def changed(table: str, cluster: str | None) -> str:
+    """Return how ALTER names a table whose rows it changes: a Distributed table takes no changes, its shards do."""
+    return f"{_local(table)} ON CLUSTER '{cluster}'" if cluster else table
 
 
 def _local(table: str) -> str:

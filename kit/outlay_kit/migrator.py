@@ -4,7 +4,7 @@ import re
 from importlib import resources
 
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.cluster_schema import clustered
+from outlay_kit.cluster_schema import cluster_of, clustered
 from outlay_kit.settings import ClickHouseSettings
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql\Z")
@@ -57,17 +57,12 @@ def migrate(settings: ClickHouseSettings, through: int = 9999, cluster: str = ""
 
 
 def _cluster(clickhouse: ClickHouseClient, wanted: str) -> str:
-    there = clickhouse.rows(
-        "SELECT engine, engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'ledger'"
-    )
-    if not there:
-        return wanted
-    found = re.match(r"Distributed\('([^']+)'", there[0]["engine_full"])
-    if wanted and (found is None or found[1] != wanted):
+    found = cluster_of(clickhouse)
+    if wanted and found not in (None, wanted):
         raise ValueError(
             f"the database has tables that are not on the cluster {wanted}: use another database"
         )
-    return found[1] if found else ""
+    return wanted if found is None else found
 
 
 def _marked(clickhouse: ClickHouseClient) -> set[int]:

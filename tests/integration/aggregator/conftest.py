@@ -9,12 +9,20 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate
 from outlay_kit.settings import ClickHouseSettings
 
+CLUSTER = """<clickhouse><tcp_port>9000</tcp_port><remote_servers><c><shard><replica>
+  <host>127.0.0.1</host><port>9000</port>
+</replica></shard></c></remote_servers></clickhouse>
+"""
+"""The engine takes the shard of its own address and port for itself, and opens no port."""
+
 
 @pytest.fixture(scope="session")
 def engine_settings(tmp_path_factory: pytest.TempPathFactory) -> ClickHouseSettings:
-    """The engine in this process; one data folder a process is all that it allows."""
+    """The engine in this process, which allows one data folder a process. It is the one node of a cluster `c`."""
     folder: Path = tmp_path_factory.mktemp("engine")
-    settings = ClickHouseSettings(url=f"chdb://{folder}", database="ledger")
+    config = tmp_path_factory.mktemp("config") / "config.xml"
+    config.write_text(CLUSTER)
+    settings = ClickHouseSettings(url=f"chdb://{folder}?config-file={config}", database="ledger")
     migrate(settings)
     return settings
 

@@ -3,7 +3,9 @@
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from tests.support.aggregator_system import START, System, cost_event, lines, stored
@@ -13,10 +15,11 @@ from tests.support.processes import until
 
 from outlay_aggregator.adapters.audit import Audit
 from outlay_aggregator.adapters.ledger_store import LedgerStore
+from outlay_aggregator.adapters.rebuild import Rebuild
 from outlay_aggregator.domain.windows import GRAINS, Range
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
-from outlay_kit.cluster_schema import clustered
+from outlay_kit.cluster_schema import cluster_of, clustered
 from outlay_kit.errors import Refused
 from outlay_kit.migrator import _cluster, migrate, migrations, statements
 from outlay_kit.settings import ClickHouseSettings
@@ -151,12 +154,69 @@ def test_an_audit_names_a_missing_table_and_the_remedy(empty: ClickHouseSettings
 
 
 def on_one_node(statement: str) -> str:
-    """What one engine without Keeper can run of a cluster's statement: plain engines, and Merge for Distributed."""
+    """What one engine without Keeper can run of a cluster's statement: all but ON CLUSTER and replication."""
     plain = re.sub(r" ON CLUSTER 'c'( SYNC)?", "", statement)
-    plain = re.sub(r"Replicated(\w+)\('[^']*', '[^']*'(?:, )?(\w*)\)", r"\1(\2)", plain)
-    return re.sub(
-        r"Distributed\('c', currentDatabase\(\), '(\w+)', .*\)$", r"Merge(currentDatabase(), '^\1$')", plain
+    return re.sub(r"Replicated(\w+)\('[^']*', '[^']*'(?:, )?(\w*)\)", r"\1(\2)", plain)
+
+
+class OneNode(ClickHouseClient):
+    """The engine as the one node of the cluster `c`; remembers what it was asked to run on every node."""
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        super().__init__(settings)
+        self.on_cluster: list[str] = []
+        for name, value in {"distributed_product_mode": "local", "distributed_foreground_insert": 1}.items():
+            self.command(f"SET {name} = '{value}'")
+
+    def command(self, sql: str, *args: Any) -> object:
+        if " ON CLUSTER 'c'" in sql:
+            self.on_cluster.append(sql)
+        return super().command(on_one_node(sql), *args)
+
+
+def create_on_cluster(clickhouse: OneNode) -> None:
+    for _, _, sql in migrations():
+        for statement in statements(sql):
+            for part in clustered(statement, "c"):
+                parsed = clickhouse.rows("SELECT formatQuery({q:String}) AS q", {"q": part})[0]["q"]
+                changes = re.match(r"\s*(CREATE|ALTER|RENAME|DROP)", part)
+                assert ("ON CLUSTER" in parsed) == bool(changes), part
+                clickhouse.command(part)
+
+
+def test_events_are_counted_audited_and_rebuilt_through_the_distributed_tables_of_a_cluster(
+    empty: ClickHouseSettings,
+) -> None:
+    server = ClickHouseClient(empty, database="")
+    server.command("CREATE DATABASE {db:Identifier}", {"db": empty.database})
+    clickhouse = OneNode(empty)
+    create_on_cluster(clickhouse)
+    assert cluster_of(clickhouse) == "c"
+    clickhouse.on_cluster.clear()
+    system = System(clickhouse, FakeBroker())
+    events = [cost_event("acme", str(n), START + timedelta(minutes=n), "0.5") for n in range(90)]
+    for sent in (events, events[:40], [cost_event("acme", "0", START + timedelta(days=1), "2", accepted=1)]):
+        system.send(lines(sent))
+        system.run_through([])
+    store, asked = LedgerStore(clickhouse, 1000), Range(tenants=["acme"])
+    audit, rebuild = Audit(store, clickhouse, FakeClock(START)), Rebuild(store)
+    assert audit.differences(asked) == (0, [])
+    clickhouse.command(  # the first minute: nothing happened, in a version that is newer than the right one
+        "INSERT INTO rollup_minute (tenant, window, version, groups) SELECT tenant, window, version + 1, []"
+        " FROM rollup_minute FINAL WHERE tenant = 'acme' ORDER BY window LIMIT 1"
     )
+    assert audit.differences(asked)[0] >= 1
+    assert not clickhouse.on_cluster
+    minutes = rebuild.run(asked, audit.spans(asked))[0]
+    assert (minutes.wrong, minutes.removed) == (1, 1)
+    [removal] = clickhouse.on_cluster
+    assert removal.startswith("ALTER TABLE rollup_minute_local ON CLUSTER 'c' DELETE WHERE ")
+    assert audit.differences(asked) == (0, [])
+    for grain in GRAINS:
+        cells = stored(clickhouse, "acme", grain).values()
+        assert (sum(m[0] for m in cells), sum(m[1] for m in cells)) == (Decimal("46.5"), 90)
+    clickhouse.close()
+    server.close()
 
 
 def test_the_tables_of_a_cluster_are_those_of_one_server_as_far_as_one_node_can_show(
@@ -166,15 +226,8 @@ def test_the_tables_of_a_cluster_are_those_of_one_server_as_far_as_one_node_can_
     migrate(single)
     server = ClickHouseClient(empty, database="")
     server.command("CREATE DATABASE {db:Identifier}", {"db": empty.database})
-    clickhouse = ClickHouseClient(empty)
-    for _, _, sql in migrations():
-        for statement in statements(sql):
-            for part in clustered(statement, "c"):
-                parsed = clickhouse.rows("SELECT formatQuery({q:String}) AS q", {"q": part})[0]["q"]
-                changes = re.match(r"\s*(CREATE|ALTER|RENAME|DROP)", part)
-                assert ("ON CLUSTER" in parsed) == bool(changes), part
-                if not (part.startswith("INSERT INTO identities")):  # Merge takes no rows
-                    clickhouse.command(on_one_node(part))
+    clickhouse = OneNode(empty)
+    create_on_cluster(clickhouse)
     columns = (
         "SELECT table, arraySort(groupArray((position, name, type, default_kind))) AS c"
         " FROM system.columns WHERE database = {db:String} GROUP BY table"
@@ -188,7 +241,7 @@ def test_the_tables_of_a_cluster_are_those_of_one_server_as_far_as_one_node_can_
     for name in ("ledger", "rollup_minute", "rollup_hour", "rollup_day", "identities"):
         assert found[f"{name}_local"] == wanted[name]
     sharded = server.rows(
-        "SELECT name FROM system.tables WHERE database = {db:String} AND engine = 'Merge' ORDER BY name",
+        "SELECT name FROM system.tables WHERE database = {db:String} AND engine = 'Distributed' ORDER BY name",
         {"db": empty.database},
     )
     assert [row["name"] for row in sharded] == [

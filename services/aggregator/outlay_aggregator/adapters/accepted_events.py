@@ -246,7 +246,7 @@ SELECT tenant, where_is, count() AS lines, uniqExact(identity) AS events,
     groupArray(3)(concat(source, ' ', id)) AS first
 FROM (
     SELECT tenant, source, id, identity, multiIf(
-        identity IN (SELECT {_IDENTITY} AS h FROM ledger WHERE h % {part} AND minute IN (
+        identity IN (SELECT {_IDENTITY} AS h FROM ledger WHERE h % {part} AND minute GLOBAL IN (
             SELECT DISTINCT minute FROM {accepted})), 'ledger',
         body IN (SELECT cityHash64(original) FROM dead_letters FINAL WHERE stage = 'pricer'), 'dead',
         identity IN (

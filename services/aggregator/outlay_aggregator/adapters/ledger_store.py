@@ -12,6 +12,7 @@ from outlay_aggregator.adapters.identities import Index
 from outlay_aggregator.domain import checksums, rollup_sql
 from outlay_aggregator.domain.windows import GRAINS, Range, Window, end_of, is_span
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.cluster_schema import changed, cluster_of
 from outlay_kit.errors import Retryable
 from outlay_schemas.events import Grain
 
@@ -178,7 +179,8 @@ class LedgerStore(Index):
     def remove(self, grain: Grain, window: Window, version: int) -> None:
         """Remove a window of at most `version`; it must be recomputed after."""
         bound = {"tenant": window.tenant, "start": window.start, "version": str(version)}
-        self._clickhouse.command(rollup_sql.removal(grain), bound, {"mutations_sync": 2})
+        table = changed(rollup_sql.TABLES[grain], cluster_of(self._clickhouse))
+        self._clickhouse.command(rollup_sql.removal(table), bound, {"mutations_sync": 2})
 
     def refill(self, grain: Grain, asked: Range) -> None:
         """Recompute and store all windows of a range, inside the engine."""

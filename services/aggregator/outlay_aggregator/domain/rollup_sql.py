@@ -234,10 +234,10 @@ def refill(grain: Grain) -> str:
     return f"INSERT INTO {TABLES[grain]} ({columns}) SELECT {columns} FROM ({recompute(grain, span=True)})"
 
 
-def removal(grain: Grain) -> str:
+def removal(table: str) -> str:
     """Return the statement that removes a window of at most a version."""
     return (
-        f"ALTER TABLE {TABLES[grain]} DELETE WHERE tenant = {{tenant:String}}"
+        f"ALTER TABLE {table} DELETE WHERE tenant = {{tenant:String}}"
         " AND window = toDateTime({start:UInt32}, 'UTC') AND version <= {version:UInt256}"
     )
 
