@@ -89,10 +89,11 @@ def _containers() -> Iterator[Stack]:
     kafka = DockerContainer("apache/kafka:4.3.1").with_bind_ports(port, ("127.0.0.1", port))  # type: ignore[arg-type]
     for name, value in _kafka_variables(port).items():
         kafka = kafka.with_env(name, value)
-    kafka = kafka.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
+    kafka = kafka.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(300))
     clickhouse = ClickHouseContainer(
         "clickhouse/clickhouse-server:26.3", username="outlay", password="outlay", dbname="default"
     ).with_env("CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT", "1")
+    clickhouse.with_bind_ports(8123, ("127.0.0.1", None))  # type: ignore[arg-type]
     with kafka, clickhouse:
         url = f"http://{clickhouse.get_container_host_ip()}:{clickhouse.get_exposed_port(8123)}"
         writer = ClickHouseSettings(url=url, user="outlay", password=SecretStr("outlay"))

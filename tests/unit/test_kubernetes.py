@@ -172,6 +172,15 @@ def test_a_new_key_changes_no_pod(tmp_path: Path) -> None:
             assert volume["name"] != "keys" or volume["secret"] == {"secretName": "outlay-keys"}
 
 
+def test_the_values_of_the_documentation_render_and_the_alerter_reads_its_own(tmp_path: Path) -> None:
+    page = (DEPLOY.parent / "docs/deployment.md").read_text("utf-8")
+    [block] = re.findall(r"```yaml\n# values\.yaml\n(.*?)```", page, re.DOTALL)
+    alerter = rendered(tmp_path, yaml.safe_load(block))["Deployment alerter"]
+    [container] = alerter["spec"]["template"]["spec"]["containers"]
+    env = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert env["OUTLAY_ALERTER_CONSOLE_URL"] == "https://outlay.example.com"
+
+
 def test_what_setup_needs_is_there_before_it_on_a_first_install(tmp_path: Path) -> None:
     documents = rendered(tmp_path, EVERYTHING)
     [job] = [document for key, document in documents.items() if key.startswith("Job setup")]

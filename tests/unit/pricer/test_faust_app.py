@@ -1,5 +1,9 @@
 """How the pricer sets up Faust."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from outlay_pricer.faust_app import UnreadableCodecError, require_codecs
@@ -15,3 +19,25 @@ def test_a_pricer_without_a_codec_says_which_and_the_remedy_before_it_reads(
     monkeypatch.setattr("aiokafka.codec.cramjam", None)
     with pytest.raises(UnreadableCodecError, match="snappy, lz4, zstd cannot be read: install cramjam"):
         require_codecs()
+
+
+START = """
+import asyncio, os, sys
+from outlay_pricer.faust_app import create_app
+from outlay_pricer.settings import Settings
+app = create_app(Settings())
+os.chdir(sys.argv[1])
+if os.getuid() == 0:
+    os.setuid(65534)
+assert not os.access(".", os.W_OK)
+asyncio.run(app.on_first_start())
+"""
+
+
+def test_another_user_can_start_it_in_a_folder_where_nothing_may_be_written(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    command = [sys.executable, "-W", "ignore", "-c", START, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+    tmp_path.chmod(0o755)
