@@ -26,7 +26,7 @@ from outlay_console.sessions import Session
 from outlay_console.streams import LiveTotals, figures_stream, tail_stream
 from outlay_console.templating import STATIC, templates
 from outlay_console.web import Guard, Static, Throttle, measured, path_of, read_form, safe_path, who
-from outlay_kit.errors import Retryable
+from outlay_kit.errors import Refused, Retryable
 from outlay_kit.problems import presented_key
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.catalog import Split
@@ -104,7 +104,8 @@ class Console:
                 return self._error(request, error.status_code, error.detail, session, view)
             except Retryable as error:
                 log.warning("page failed: dependency unavailable", page=name, error=str(error))
-                what = "ClickHouse is not responding. No data is lost: events wait in Kafka until it is back."
+                why = str(error) if isinstance(error, Refused) else "ClickHouse is not responding"
+                what = f"{why}. No data is lost: events wait in Kafka meanwhile."
                 return self._error(request, 503, what, session, view)
 
         return measured(name, self._deps.clock, answer)

@@ -259,13 +259,17 @@ async def test_pages_say_that_clickhouse_is_away(rig: Rig, stack: Stack, tmp_pat
     key = tmp_path / "keys.json"
     nowhere = ClickHouseSettings(url="http://127.0.0.1:9", user="x")
     missing = stack.reader.model_copy(update={"database": "not_made_yet"})
-    for settings in (nowhere, missing):
+    for settings, why in (
+        (nowhere, "ClickHouse is not responding"),
+        (missing, "Check OUTLAY_CLICKHOUSE_USER"),
+    ):
         away = dependencies(stack, settings, tmp_path)
         lost = replace(rig, dependencies=replace(away, sessions=rig.dependencies.sessions))
         client = await lost.logged_in()
         answer = await client.get("/")
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "5"
+        assert why in answer.text
         assert "No data is lost" in answer.text
     assert not key.exists()
 
