@@ -11,10 +11,13 @@ from decimal import Decimal
 
 import msgspec
 
+from outlay_reports.explore_links import explore_link
 from outlay_reports.money import about, percent, share, usd
 from outlay_schemas.alerts import SEVERITY_RANK, Alert, Contributor, Incident, Part, Severity, State
 from outlay_schemas.dimensions import LABELS, name_of, scope_text
 
+OPEN = "Open in Outlay"
+"""The label of a link to the console."""
 SHOWN = 25
 """Alerts that a list shows; it counts the others."""
 _PARTS = 10
@@ -76,7 +79,15 @@ class AlertText:
     actions: tuple[tuple[str, str], ...]
     """Label and command of each action."""
     link: str
+    costs_link: str
+    """Explore with the time and scope of the alert; empty: no console is set, or it cannot filter so."""
     footer: str
+
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """Label and address of each link."""
+        both = ((OPEN, self.link), ("View these costs", self.costs_link))
+        return tuple((label, address) for label, address in both if address)
 
     @property
     def contributors(self) -> tuple[tuple[str, str], ...]:
@@ -126,7 +137,7 @@ def incident_text(alerts: Sequence[Alert]) -> AlertText:
         ended_at=alert.at if alert.state == "resolved" else None,
         summary=_summary(alert), compared=alert.compared, effects=tuple(_effects(alert)), top=tuple(_top(alert)),
         parts=tuple(_parts(incident.parts if incident else (), alerts)), facts=tuple(_facts(alert)),
-        actions=tuple(_actions(alert)), link=alert.link,
+        actions=tuple(_actions(alert)), link=alert.link, costs_link=explore_link(alert),
         footer=f"{alert.tenant} · {alert.rule} · {alert.incident_id}",
     )  # fmt: skip
 
@@ -267,7 +278,8 @@ def _parts(parts: Sequence[Part], alerts: Sequence[Alert]) -> Iterator[tuple[str
 
 def _facts(alert: Alert) -> Iterator[tuple[str, str]]:
     for name, value in [f for f in alert.facts.items() if f[0] not in _HIDDEN_FACTS][:_FACTS]:
-        yield _FACT_LABELS.get(name, name.replace("_", " ").capitalize()), value
+        past = name == "gone_on" and value <= f"{alert.at:%Y-%m-%d %H:%M} UTC"
+        yield "Ran out" if past else _FACT_LABELS.get(name, name.replace("_", " ").capitalize()), value
 
 
 def _actions(alert: Alert) -> Iterator[tuple[str, str]]:

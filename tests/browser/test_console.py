@@ -121,7 +121,7 @@ async def test_a_view_is_chosen_by_clicks_and_kept_in_the_address(people: People
     await page.wait_for_url("**sku=gpt-5-mini**")
     await page.get_by_role("link", name="Remove the filter Model or SKU").click()
     await page.wait_for_url(lambda url: "sku=gpt" not in url)
-    await page.get_by_text("Filter or choose days").click()
+    await page.get_by_text("Filter or choose times").click()
     await page.get_by_label("is", exact=True).fill("growth")
     await page.get_by_role("button", name="Apply", exact=True).last.click()
     await page.wait_for_url("**team=growth**")
@@ -142,7 +142,7 @@ async def test_an_alert_leads_to_what_caused_it(people: People) -> None:
     await expect(person.page.get_by_role("heading", name="Actions")).to_be_visible()
     await person.picture("alert")
     assert await violations(person) == []
-    await person.page.get_by_role("link", name="Open this day in Explore").click()
+    await person.page.get_by_role("link", name="View these costs in Explore").click()
     await expect(person.page.get_by_role("link", name="Remove the filter Team")).to_be_visible()
     assert person.complaints == []
 

@@ -145,11 +145,15 @@ async def test_an_alert_is_explained_and_leads_on(rig: Rig) -> None:
     assert 'href="/alerts/a-acme"' in listed
     page = (await client.get("/alerts/a-acme")).text
     assert "outlay alerts ack a-acme" in page, "a key that can only read sees the commands"
-    link = re.search(r'href="(/explore[^"]+)">Open this day', page)
+    link = re.search(r'href="(/explore[^"]+)">View these costs', page)
     assert link is not None
     explored = await client.get(html.unescape(link[1]))
     assert explored.status_code == 200
     assert "team=growth" in link[1]
+    begun = (NOW - timedelta(hours=2)).replace(minute=0, second=0, microsecond=0)
+    decided = (NOW - timedelta(minutes=59)).replace(second=0, microsecond=0)
+    spent = usd(rig.spent(begun, decided, team="growth"))
+    assert f'<h2 id="spend">{spent}</h2>' in explored.text.replace("≥ ", "")
 
 
 async def test_what_could_be_saved_is_reported_by_the_month(rig: Rig) -> None:

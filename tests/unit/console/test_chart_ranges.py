@@ -47,6 +47,15 @@ def test_a_range_ends_with_the_bucket_of_now_and_is_tiled_by_its_buckets(name: s
     assert len(starts) <= 200
 
 
+@given(MINUTES, st.integers(1, 14 * 1440), st.sampled_from(ZONES))
+def test_a_range_of_ones_own_is_tiled_by_its_buckets(start: datetime, minutes: int, zone: str) -> None:
+    span, tz = TimeRange(start, start + timedelta(minutes=minutes)), ZoneInfo(zone)
+    starts = starts_of(bucket_for(span), span, tz)
+    assert starts[0] <= span.start < (starts[1] if len(starts) > 1 else span.end)
+    assert starts[-1] < span.end
+    assert starts == sorted(set(starts))
+
+
 def test_a_day_in_berlin_has_25_hours_when_the_clocks_go_back() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     span = period_of(datetime(2026, 10, 25, 12, tzinfo=UTC), "day", berlin)

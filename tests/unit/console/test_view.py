@@ -1,5 +1,6 @@
 """An address is a view, and a view is an address."""
 
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 import pytest
@@ -7,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_console.domain.view import DIMENSIONS, RANGES, View, ViewError, read_view
+from outlay_kit.time_ranges import TimeRange
+
+NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
 
 _VALUES = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=1, max_size=4, unique=True)
 _FILTERS = st.dictionaries(st.sampled_from(sorted(DIMENSIONS)), _VALUES, max_size=4)
@@ -35,6 +39,17 @@ def test_days_of_ones_own_are_kept_and_can_be_left() -> None:
     assert "from" not in view.query(range="7d")
 
 
+def test_times_are_kept_to_the_minute_in_any_zone() -> None:
+    given = [("from", "2026-11-01T09:30Z"), ("to", "2026-11-01T09:45Z"), ("tz", "Asia/Tokyo")]
+    view = read_view(given)
+    assert view.span(NOW) == TimeRange(
+        datetime(2026, 11, 1, 9, 30, tzinfo=UTC), datetime(2026, 11, 1, 9, 45, tzinfo=UTC)
+    )
+    assert read_view(parse_qsl(view.query()[1:])) == view
+    local = read_view([("from", "2026-11-01T18:30"), ("to", "2026-11-01T18:45"), ("tz", "Asia/Tokyo")])
+    assert local == view, "what a form sends is in the zone of the view"
+
+
 def test_a_filter_is_added_and_taken_away() -> None:
     view = View().only("team", "").only("sku", "gpt-5")
     assert view.filters == {"team": ("",), "sku": ("gpt-5",)}
@@ -52,6 +67,7 @@ def test_a_filter_is_added_and_taken_away() -> None:
         [("from", "2026-11-07"), ("to", "2026-11-01")],
         [("from", "1026-11-07"), ("to", "2026-11-01")],
         [("from", "yesterday"), ("to", "today")],
+        [("from", "2026-11-07T09:30Z"), ("to", "2026-11-07T09:30Z")],
         [("team", str(n)) for n in range(51)],
         [("team", "x" * 257)],
     ],

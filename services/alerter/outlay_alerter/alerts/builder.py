@@ -18,6 +18,7 @@ from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.alert_text import says_something
 from outlay_reports.budgets import previous_period
 from outlay_reports.compare import compare
+from outlay_reports.explore_links import alert_link
 from outlay_reports.range_sums import needs_ledger
 from outlay_schemas.alerts import Alert, Contributor, Effect, EffectKind, State
 from outlay_schemas.dimensions import FREE
@@ -43,7 +44,7 @@ class AlertBuilder:
     """Alerts with their reasons."""
 
     def __init__(self, rollups: RollupReader, clock: Clock, console: str = "") -> None:
-        self._rollups, self._clock, self._console = rollups, clock, console.rstrip("/")
+        self._rollups, self._clock, self._console = rollups, clock, console
 
     def alert(self, change: Transition, *, explained: bool, quiet: str = "") -> Alert:
         """Return the alert of a change. Raises Retryable.
@@ -64,7 +65,7 @@ class AlertBuilder:
             unit=finding.unit, started_at=self._began(change, span), impact=over,
             impact_per_hour=per_hour,
             facts={**finding.facts, **({"quiet": quiet} if quiet else {})},
-            link=f"{self._console}/alerts/{change.id}" if self._console else "", backfill=finding.backfill,
+            link=alert_link(self._console, change.id), backfill=finding.backfill,
         )  # fmt: skip
         if finding.parts:
             effects = [Effect(kind, to_usd(cost)) for kind, cost in finding.parts]

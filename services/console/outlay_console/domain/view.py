@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from outlay_kit.time_ranges import TimeRange, ceil_to, midnight, next_first
+from outlay_reports.explore_links import range_pairs
 from outlay_schemas.dimensions import CELL, LABELS
 
 DIMENSIONS = {name: LABELS[name] for name in CELL}
@@ -15,6 +16,7 @@ DIMENSIONS = {name: LABELS[name] for name in CELL}
 MAX_VALUES = 50
 """Most values that one filter may name."""
 _LONGEST_DAYS = 1100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Bucket = Literal["minute", "hour", "day", "month"]
 """What one bar of a chart holds; days and months are the view's time zone's."""
 
@@ -37,9 +39,8 @@ class View:
     """A range of time in a time zone, filters, and what it is grouped by."""
 
     range: str = "24h"
-    """A name of RANGES, or `custom`: then `first` and `last` say which local days, both included."""
-    first: date | None = None
-    last: date | None = None
+    """A name of RANGES, or `custom`: then `own` says from when to when."""
+    own: TimeRange | None = None
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     by: str = "team"
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -47,10 +48,7 @@ class View:
 
     def span(self, now: datetime) -> TimeRange:
         """Return what it covers, seen at `now`."""
-        if self.first and self.last:
-            end = midnight(self.last + timedelta(days=1), self.zone)
-            return TimeRange(midnight(self.first, self.zone), end)
-        return latest(self.range, now, self.zone)
+        return self.own or latest(self.range, now, self.zone)
 
     def bucket(self, now: datetime) -> Bucket:
         """Return what one bar of its chart holds."""
@@ -59,8 +57,8 @@ class View:
     def query(self, **changes: object) -> str:
         """Return the address (from `?`) of this view with `changes`: `by`, `range`, or a dimension's values."""
         pairs: list[tuple[str, str]] = []
-        if changes.get("range", self.range) == "custom" and self.first and self.last:
-            pairs += [("from", self.first.isoformat()), ("to", self.last.isoformat())]
+        if changes.get("range", self.range) == "custom" and self.own:
+            pairs += range_pairs(self.own, self.zone)
         else:
             pairs.append(("range", str(changes.get("range", self.range))))
         pairs += [("tz", self.zone.key), ("by", str(changes.get("by", self.by)))]
@@ -88,13 +86,15 @@ def read_view(pairs: Iterable[tuple[str, str]], zone: str = "UTC") -> View:
     given: dict[str, list[str]] = {}
     for name, value in pairs:
         given.setdefault(name, []).append(value)
-    first, last = _day(given, "from"), _day(given, "to")
+    local = _zone(_one(given, "tz", zone))
+    first, last = _moment(given, "from", local), _moment(given, "to", local)
     if (first is None) != (last is None):
         raise ViewError("give both from and to, as 2026-11-01, or a range")
-    if first and last and not 0 <= (last - first).days < _LONGEST_DAYS:
-        raise ViewError(f"to must not be before from, and at most {_LONGEST_DAYS} days after it")
+    own = TimeRange(first, last) if first and last else None
+    if own and not timedelta(0) < own.length <= timedelta(days=_LONGEST_DAYS, hours=1):
+        raise ViewError(f"to must be after from, and at most {_LONGEST_DAYS} days")
     name = _one(given, "range", "24h")
-    if first is None and name not in RANGES:
+    if own is None and name not in RANGES:
         raise ViewError(f"{name} is not a range; use one of {', '.join(RANGES)}")
     by = _one(given, "by", "team")
     if by not in DIMENSIONS:
@@ -102,24 +102,30 @@ def read_view(pairs: Iterable[tuple[str, str]], zone: str = "UTC") -> View:
     filters = {d: tuple(dict.fromkeys(given[d])) for d in DIMENSIONS if d in given}
     if any(len(values) > MAX_VALUES or max(map(len, values)) > 256 for values in filters.values()):
         raise ViewError(f"a filter takes at most {MAX_VALUES} values of at most 256 characters")
-    return View("custom" if first else name, first, last, _zone(_one(given, "tz", zone)), by, filters)
+    return View("custom" if own else name, own, local, by, filters)
 
 
 def _one(given: Mapping[str, list[str]], name: str, usual: str) -> str:
     return (given.get(name) or [""])[-1] or usual
 
 
-def _day(given: Mapping[str, list[str]], name: str) -> date | None:
+def _moment(given: Mapping[str, list[str]], name: str, zone: ZoneInfo) -> datetime | None:
+    """Return a minute in UTC: of a day, its midnight in `zone`, or for `to` the midnight after it."""
     text = _one(given, name, "")
     if not text:
         return None
     try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise ViewError(f"{name} must be a day, written as 2026-11-01") from None
-    if not 2000 <= day.year < 2099:
-        raise ViewError(f"{name} must be a day between 2000 and 2098")
-    return day
+        if len(text) == len("2026-11-01"):
+            at = midnight(date.fromisoformat(text) + timedelta(days=name == "to"), zone)
+        else:
+            at = datetime.fromisoformat(text)
+            at = at if at.tzinfo else at.replace(tzinfo=zone)
+        at = at.astimezone(UTC).replace(second=0, microsecond=0)
+    except (ValueError, OverflowError):
+        raise ViewError(f"{name} must be a day or a time, as 2026-11-01 or 2026-11-01T09:30Z") from None
+    if not 2000 <= at.year < 2099:
+        raise ViewError(f"{name} must be between 2000 and 2098")
+    return at
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -154,7 +160,9 @@ def starts_of(bucket: Bucket, span: TimeRange, zone: ZoneInfo) -> list[datetime]
     """Return the start of every bucket in `span`, so that a bucket without spend is a bar of nothing."""
     if bucket in ("minute", "hour"):
         step = timedelta(minutes=1) if bucket == "minute" else timedelta(hours=1)
-        return [span.start + n * step for n in range(int(span.length / step))]
+        past = span.start.astimezone(zone).utcoffset() or timedelta()
+        first = span.start - (span.start - _EPOCH + past) % step
+        return [first + n * step for n in range(-((first - span.end) // step))]
     found = []
     day = span.start.astimezone(zone).date()
     day = day.replace(day=1) if bucket == "month" else day

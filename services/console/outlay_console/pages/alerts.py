@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from starlette.exceptions import HTTPException
 
-from outlay_console.domain.view import DIMENSIONS, View
 from outlay_console.pages.request import Context, PageRequest
+from outlay_reports.explore_links import explore_path
 from outlay_reports.incidents import Incident
 from outlay_schemas.alerts import AlertAction
 
@@ -38,8 +39,6 @@ async def alert(request: PageRequest) -> Context:
     if found is None:
         raise HTTPException(404, "This alert does not exist.")
     main, zone = found.main, request.view.zone
-    scope = {name: values for name, values in main.scope_values.items() if name in DIMENSIONS}
-    day = main.window.astimezone(zone).date()
     return {
         "alert": main,
         "text": found.text,
@@ -49,7 +48,7 @@ async def alert(request: PageRequest) -> Context:
         "actions": actions_on(found, actions, "acknowledged", "expected", "snoozed"),
         "over": not found.open,
         "may": request.may,
-        "look": View("custom", day, day, zone, request.view.by, scope),
+        "explore": partial(explore_path, main, zone),
     }
 
 

@@ -21,7 +21,7 @@ from outlay_alerter.notify.chart import Picture
 from outlay_alerter.notify.http_post import Network, RefusedError, printable, resolve_host
 from outlay_alerter.notify.notification import DeliveryResult, Notification, Review
 from outlay_kit.clock import Clock
-from outlay_reports.alert_text import AlertList, AlertText, text_of, title_of
+from outlay_reports.alert_text import OPEN, AlertList, AlertText, text_of, title_of
 from outlay_schemas.alerts import Alert, Severity, State
 from outlay_schemas.catalog.channels import EmailChannel
 
@@ -147,7 +147,7 @@ def alert_body(alerts: Sequence[Alert], picture: bytes | None) -> MailBody:
         return MailBody(f"[{text.worst}] [{tenant}] {text.headline}", _joined(lines, text.footer), html)
     html = _html(
         _color(text.state, text.severity), text.title, text.footer,
-        lead=text.amounts, text=text, pictured=picture is not None, link=text.link,
+        lead=text.amounts, text=text, pictured=picture is not None, links=text.links,
     )  # fmt: skip
     subject = f"[{text.severity}] [{tenant}] {text.title}"
     return MailBody(subject, _plain(text), html, picture, thread=alerts[0].incident_id)
@@ -161,7 +161,8 @@ def digest_body(digest: Review) -> MailBody:
     lines += ["", digest.link] if digest.link else []
     html = _html(
         _COLORS["info"], digest.title, digest.foot,
-        lead=digest.headline, points=digest.points, link=digest.link, page=bool(digest.html),
+        lead=digest.headline, points=digest.points, page=bool(digest.html),
+        links=[(OPEN, digest.link)] if digest.link else [],
     )  # fmt: skip
     return MailBody(digest.title, _joined(lines, digest.foot), html, page=digest.html)
 
@@ -207,7 +208,7 @@ def _plain(text: AlertText) -> str:
         lines += ["", "Alerts of this incident:", *(f"  {part}" for _, part in text.parts)]
     for pairs in (text.facts, text.actions):
         lines += ["", *(f"{name}: {value}" for name, value in pairs)] if pairs else []
-    lines += ["", text.link] if text.link else []
+    lines += ["", *(f"{label}: {link}" for label, link in text.links)] if text.links else []
     return _joined(lines, text.footer)
 
 

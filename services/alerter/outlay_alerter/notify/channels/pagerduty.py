@@ -6,7 +6,7 @@ from typing import ClassVar
 from outlay_alerter.notify.channel import Channel, ChannelContext, ChannelKind, HttpChannel
 from outlay_alerter.notify.http_post import HttpPoster
 from outlay_alerter.notify.notification import DeliveryResult, Notification, Outcome, rfc3339
-from outlay_reports.alert_text import AlertText, main_of, text_of
+from outlay_reports.alert_text import OPEN, AlertText, main_of, text_of
 from outlay_schemas.alerts import SEVERITY_RANK, Severity, State
 from outlay_schemas.catalog.channels import PagerDutyChannel
 
@@ -65,8 +65,9 @@ def pagerduty(notification: Notification, routing_key: str) -> dict[str, object]
             "class": main.rule_type, "custom_details": details,
         },
     }  # fmt: skip
-    if main.link:
-        event["links"] = [{"href": main.link, "text": "Open in Outlay"}]
+    links = text.links if isinstance(text, AlertText) else [(OPEN, main.link)] if main.link else []
+    if links:
+        event["links"] = [{"href": link, "text": label} for label, link in links]
     return event
 
 

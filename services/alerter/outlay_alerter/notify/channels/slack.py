@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from outlay_alerter.notify.channel import Channel, ChannelContext, ChannelKind, HttpChannel
 from outlay_alerter.notify.notification import Notification, Outcome, Review
-from outlay_reports.alert_text import AlertList, AlertText, text_of, title_of
+from outlay_reports.alert_text import OPEN, AlertList, AlertText, text_of, title_of
 from outlay_schemas.alerts import Alert, Severity, State
 from outlay_schemas.catalog.channels import SlackChannel
 
@@ -83,7 +83,7 @@ def slack_review(review: Review) -> dict[str, object]:
             break
         blocks.append(section(text))
     if review.link:
-        blocks.append(button(review.link))
+        blocks.append(buttons([(OPEN, review.link)]))
     if review.foot:
         blocks.append(context(review.foot))
     return {"text": cut(escape(f"{review.title}: {review.headline}"), 3000), "blocks": blocks}
@@ -110,8 +110,8 @@ def _one(text: AlertText) -> Iterator[Block]:
     if text.actions:
         lines = (f"{escape(what)}: `{escape(command)}`" for what, command in text.actions)
         yield section("*Actions*\n" + "\n".join(lines))
-    if text.link:
-        yield button(text.link, danger=text.severity == "critical" and text.state == "firing")
+    if text.links:
+        yield buttons(text.links, danger=text.severity == "critical" and text.state == "firing")
     yield context(text.footer)
 
 
@@ -158,10 +158,14 @@ def context(text: str) -> Block:
     return {"type": "context", "elements": [_mrkdwn(escape(text), _FIELD)]}
 
 
-def button(link: str, *, danger: bool = False) -> Block:
-    """Return a button that opens a link."""
-    found: Block = {"type": "button", "text": {"type": "plain_text", "text": "Open in Outlay"}, "url": link}
-    return {"type": "actions", "elements": [found | ({"style": "danger"} if danger else {})]}
+def buttons(links: Sequence[tuple[str, str]], *, danger: bool = False) -> Block:
+    """Return buttons that open links; `danger` colours the first."""
+    found: list[Block] = [
+        {"type": "button", "text": {"type": "plain_text", "text": label}, "url": link}
+        for label, link in links
+    ]
+    found[0] |= {"style": "danger"} if danger else {}
+    return {"type": "actions", "elements": found}
 
 
 def _mrkdwn(text: str, most: int) -> Block:

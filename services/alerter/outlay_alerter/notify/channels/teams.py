@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from outlay_alerter.notify.channel import ChannelKind, HttpChannel
 from outlay_alerter.notify.notification import Notification, Outcome, Review
-from outlay_reports.alert_text import AlertList, AlertText, text_of, title_of
+from outlay_reports.alert_text import OPEN, AlertList, AlertText, text_of, title_of
 from outlay_schemas.alerts import Alert
 from outlay_schemas.catalog.channels import TeamsChannel
 from outlay_schemas.events import encoder
@@ -45,7 +45,7 @@ def card(alerts: Sequence[Alert]) -> dict[str, object]:
     found = text_of(alerts)
     if isinstance(found, AlertList):
         return fitted(list(_many(found)), [], found.headline)
-    return fitted(list(_one(found)), _actions(found.link), found.title)
+    return fitted(list(_one(found)), _actions(found.links), found.title)
 
 
 def teams_review(review: Review) -> dict[str, object]:
@@ -55,7 +55,7 @@ def teams_review(review: Review) -> dict[str, object]:
         body.append(text(point.heading, weight="bolder", spacing="medium"))
         body += [text(line[:_DIGEST_LINE], spacing="small") for line in point.lines[:_DIGEST_LINES]]
     body.append(text(review.foot, subtle=True, size="small"))
-    return fitted(body, _actions(review.link), f"{review.title}: {review.headline}")
+    return fitted(body, _actions([(OPEN, review.link)]), f"{review.title}: {review.headline}")
 
 
 def fitted(body: list[Element], actions: list[Element], fallback: str) -> dict[str, object]:
@@ -145,8 +145,8 @@ def plain(value: str) -> str:
     return value.replace("{{", "{ {").replace("<", "&lt;")
 
 
-def _actions(link: str) -> list[Element]:
-    return [{"type": "Action.OpenUrl", "title": "Open in Outlay", "url": link}] if link else []
+def _actions(links: Sequence[tuple[str, str]]) -> list[Element]:
+    return [{"type": "Action.OpenUrl", "title": label, "url": link} for label, link in links if link]
 
 
 KIND = ChannelKind(TeamsChannel, lambda spec, context: Teams(spec.id, spec.url, context.poster))
