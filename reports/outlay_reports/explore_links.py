@@ -22,7 +22,7 @@ def alert_link(console: str, alert: str) -> str:
 
 
 def explore_link(alert: Alert) -> str:
-    """Return where the console shows the costs of an alert; empty without an address, or if Explore lacks such a filter."""
+    """Return where the console shows the costs of an alert; empty without an address or such a filter."""
     path, base = explore_path(alert), alert.link.rpartition("/alerts/")[0]
     return base + path if base and path and len(path) <= _LONGEST else ""
 

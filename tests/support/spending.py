@@ -63,6 +63,9 @@ class RollupsInMemory:
                 line[window] = Measure(before.cost + self._costs[name][at], before.events + 1)
         return lines
 
+    def counted_until(self) -> None:
+        """Everything that was accepted is counted."""
+
     def oldest(self, tenant: str, span: TimeRange) -> datetime | None:
         return next((at for at in self._minutes if at in span), None)
 

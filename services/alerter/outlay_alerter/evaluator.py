@@ -1,11 +1,12 @@
 """What every budget and rule of a tenant finds, as of now: read from the rollups, of tags from the ledger."""
 
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
-from outlay_alerter.alerts.states import AlertRecord, Finding
+from outlay_alerter.alerts.states import EPOCH, AlertRecord, Finding
 from outlay_alerter.backtest.view import dense
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.rules.base import LOOK_BACK, Evaluation, Evaluator, Values, Windows, marked
@@ -22,6 +23,8 @@ from outlay_schemas.events import Grain
 log = get_logger(__name__)
 _LEAST_SECONDS = 15.0
 """Seconds between two readings, at least."""
+_QUIET = timedelta(minutes=2)
+"""When a tenant's newest minute is as old as this, the clock says which windows are over."""
 _TIMES_AS_LONG = 20
 """And so many times as long as a reading took: a twentieth of the time goes into each rule at most."""
 
@@ -36,12 +39,14 @@ class _LiveView:
         rollups: RollupReader,
         budgets: BudgetReader,
         tenant: str,
+        progress: "Progress",
+        *,
         now: datetime,
         changed: Collection[datetime],
     ) -> None:
         """`changed`: minutes that changed since the evaluation before."""
         self._rollups, self._budgets, self._tenant = rollups, budgets, tenant
-        self.now, self.changed = now, changed
+        self._progress, self.now, self.changed = progress, now, changed
         self._newest: list[datetime | None] = []
 
     def newest(self) -> datetime | None:
@@ -53,7 +58,10 @@ class _LiveView:
         return self.now - settle
 
     def seen(self, settle: timedelta = NONE) -> datetime:
-        return (self.newest() or self.now) - settle
+        newest = self.newest()
+        if newest is None:
+            return self.now - settle
+        return self._progress.complete(self.now, newest, self._rollups.counted_until() or self.now) - settle
 
     def window(self, at: datetime, grain: Grain) -> TimeRange:
         at = floor_to(at, grain)
@@ -90,6 +98,32 @@ class _LiveView:
         return self._budgets.find(budget, sorted(self.changed))
 
 
+class Progress:
+    """Up to when the minutes of a tenant are complete, as its newest minute and the watermark move on.
+
+    A minute can be in the rollups while another partition still brings events of it: it is complete when the watermark
+    passes the moment at which a later minute was seen. When nothing comes, the clock completes minutes.
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[datetime, datetime]] = deque()
+        """When each newest minute was first seen, the oldest first; all but the first may be incomplete."""
+
+    def complete(self, now: datetime, newest: datetime, counted: datetime) -> datetime:
+        """Return the moment before which all windows are complete."""
+        seen = self._seen
+        if not seen or seen[-1][1] < newest:
+            seen.append((now, newest))
+        while len(seen) > 1 and seen[1][0] <= counted:
+            seen.popleft()
+        since, complete = seen[0]
+        if since > counted:
+            return EPOCH
+        if len(seen) == 1 and counted - since >= _QUIET:
+            return max(complete, counted - _QUIET)
+        return complete
+
+
 class TenantEvaluator:
     """Evaluates; what asks for tags no more often than the ledger can bear."""
 
@@ -99,6 +133,7 @@ class TenantEvaluator:
         self._next: dict[tuple[str, str], float] = {}
         """When each rule with tags may be read again."""
         self._evaluators: dict[tuple[str, str], tuple[Watch, Evaluator[Any]]] = {}
+        self._progress: defaultdict[str, Progress] = defaultdict(Progress)
         self._waiting: dict[tuple[str, str], set[datetime]] = {}
         """Minutes that changed, of rules with tags that were not due since."""
 
@@ -114,7 +149,7 @@ class TenantEvaluator:
         standing: list[BudgetStatus] = []
         now, times = self._clock.now(), set(times)
         self._readers[1].begin(watchlist.budgets(tenant))
-        live = _LiveView(*self._readers, tenant, now, times)
+        live = _LiveView(*self._readers, tenant, self._progress[tenant], now=now, changed=times)
         for watch in watchlist.watches(tenant).values():
             result = self._tagged(watch, times, known) if watch.tagged else self._evaluate(watch, live, known)
             if result is not None:
@@ -129,7 +164,9 @@ class TenantEvaluator:
         waiting |= times
         if began < self._next.get(key, began):
             return None
-        live = _LiveView(*self._readers, watch.tenant, self._clock.now(), waiting)
+        progress = self._progress[watch.tenant]
+        now = self._clock.now()
+        live = _LiveView(*self._readers, watch.tenant, progress, now=now, changed=waiting)
         result = self._evaluate(watch, live, known)
         took = self._clock.monotonic() - began
         self._next[key] = began + max(_LEAST_SECONDS, took * _TIMES_AS_LONG)

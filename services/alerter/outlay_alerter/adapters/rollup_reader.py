@@ -42,6 +42,11 @@ class RollupReader:
             "max", tenant, TimeRange(datetime.fromtimestamp(0, UTC), now + timedelta(seconds=1))
         )
 
+    def counted_until(self) -> datetime | None:
+        """Return the watermark: what was accepted before it is counted; None: not known yet."""
+        (found,) = self._clickhouse.rows("SELECT toUnixTimestamp64Milli(max(at)) AS at FROM watermark")
+        return datetime.fromtimestamp(found["at"] / 1000, UTC) if found["at"] else None
+
     def oldest(self, tenant: str, span: TimeRange) -> datetime | None:
         """Return the first minute of a tenant in a time range."""
         return self._minute("min", tenant, span)

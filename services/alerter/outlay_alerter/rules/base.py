@@ -72,7 +72,7 @@ class View(Protocol):
         """Return the moment by which a window must have ended to be over; `settle`: how long late events take."""
 
     def seen(self, settle: timedelta = NONE) -> datetime:
-        """Return the same by the newest event: a pipeline that lags behind the clock makes no window look empty."""
+        """Return the same by the events that came: a pipeline that lags behind the clock makes no window look empty."""
 
     def window(self, at: datetime, grain: Grain) -> TimeRange:
         """Return the window of `grain` that holds `at`."""

@@ -31,6 +31,7 @@ _READ = HISTORY | {"day": 110}
 """How many are read: days of more than three months, for costs that come back each month."""
 MIN_HISTORY: dict[Grain, int] = {"minute": 15, "hour": 24, "day": 7}
 """With fewer, nothing is said."""
+_MINUTE = timedelta(minutes=1)
 LONG: dict[Grain, int] = {"minute": 7 * 1440, "hour": 35 * 24, "day": 400}
 """How many earlier windows tell what is usual where most are empty."""
 
@@ -45,7 +46,9 @@ class _Evaluator(base.Evaluator[SpendSpike]):
         newest_minute = view.newest()
         if newest_minute is None:
             return result
-        newest, opened = view.window(newest_minute, grain), open_alerts(rule.id, known)
+        over = view.seen()
+        newest = view.window(max(newest_minute, over - _MINUTE), grain)
+        opened = open_alerts(rule.id, known)
         since = newest.start - newest.length * (_READ[grain] + view.look_back - 1)
         least = 0 if opened else to_pico(rule.spec.min_usd)  # what costs less can end a spike, but not be one
         windows = view.windows(rule, grain, since, newest.start, least=least)
@@ -60,7 +63,7 @@ class _Evaluator(base.Evaluator[SpendSpike]):
             for values in sorted(chosen):
                 found, point = judge(
                     rule, rule.scope_of(values), windows, windows.lines[values],
-                    first=first, opened=opened, over=view.seen(), look_back=view.look_back,
+                    first=first, opened=opened, over=over, look_back=view.look_back,
                 )  # fmt: skip
                 result.findings += found
                 result.judged.append(point)
@@ -82,19 +85,21 @@ class Verdict:
 
 
 def verdict_of(
-    rule: SpendSpike, history: Sequence[int], actual: int, monthly: Callable[[], int | None] = lambda: None
-) -> Verdict:
+    rule: SpendSpike, history: Sequence[int], actual: int, monthly: Callable[[], int | None] = lambda: None,
+    *, lasted: int = 0,
+) -> Verdict:  # fmt: skip
     """Judge a window by the costs of the windows before it, oldest first, gaps as zeros.
 
     Where most of them are empty, those that are not say what is usual: spending in batches is not a spike each time.
-    `monthly()`: what earlier months spent at most around this day.
+    `monthly()`: what earlier months spent at most around this day. `lasted`: how many windows of `history` are since
+    the spike that is open began: it cannot say what is usual.
     """
     grain = rule.spec.grain
     recent = history[-HISTORY[grain] :]
     if len(recent) < MIN_HISTORY[grain]:
         return Verdict("insufficient_history", windows=len(recent))
     if is_sparse(recent):
-        end = len(history)
+        end = max(0, len(history) - lasted)
         while end and history[end - 1]:  # what goes on now cannot say what is usual
             end -= 1
         filled = [cost for cost in history[-LONG[grain] : end] if cost]
@@ -120,7 +125,8 @@ def judge(
             continue
         window, actual = TimeRange(at, at + windows.length), measure.cost
         history = [m.cost for m in line[first:place] if m is not None]
-        verdict = verdict_of(rule, history, actual, partial(_monthly, windows, line, place))
+        lasted = max(0, (at - begun) // windows.length) if begun else 0
+        verdict = verdict_of(rule, history, actual, partial(_monthly, windows, line, place), lasted=lasted)
         if verdict.outcome == "spike":
             begun = begun or at
         elif begun is None or begun > at or window.end > over:

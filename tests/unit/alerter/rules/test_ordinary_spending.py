@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.support.spending import Costs, rule, try_on_past, watch_live
 
+from outlay_alerter.alerts.states import EPOCH
 from outlay_alerter.backtest.runner import Fired
+from outlay_alerter.evaluator import Progress
 from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.events import Grain
 
@@ -106,6 +108,28 @@ def test_a_loop_in_an_idle_scope_is_one_spike_until_it_ends() -> None:
     assert alert.at <= begun + MINUTE
     assert alert.until is not None
     assert begun + 12 * MINUTE <= alert.until <= begun + 14 * MINUTE
+
+
+def test_a_spike_after_which_nothing_comes_ends_with_the_clock() -> None:
+    begun = START + 3 * HOUR
+    costs = {START + n * MINUTE: 1.0 for n in range(180)} | {begun + n * MINUTE: 16.0 for n in range(4)}
+    (alert,) = watch_live(
+        rule("spend_spike", "minute"), {"only": costs}, TimeRange(begun, begun + HOUR), MINUTE
+    )
+    assert alert.until is not None
+    assert begun + 4 * MINUTE < alert.until <= begun + 9 * MINUTE
+
+
+def test_a_minute_is_complete_when_all_that_was_accepted_before_a_later_one_is_counted() -> None:
+    progress, second = Progress(), timedelta(seconds=1)
+    first, later = START, START + MINUTE
+    now = START + 3 * HOUR  # a trace of three hours ago that is played sixty times as fast
+    assert progress.complete(now, first, now - second) == EPOCH, "it is not known yet"
+    assert progress.complete(now + second, later, now) == first
+    assert progress.complete(now + 2 * second, later, now + 0.5 * second) == first
+    assert progress.complete(now + 3 * second, later, now + second) == later
+    idle = now + 10 * MINUTE
+    assert progress.complete(idle, later, idle) == idle - 2 * MINUTE
 
 
 def test_a_loop_whose_first_minutes_arrive_late_is_seen_all_the_same() -> None:
