@@ -39,6 +39,7 @@ with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a wa
         UnknownMemberIdError,
         UnsupportedCodecError,
     )
+    from kafka.net.inet import KafkaNetSocket
     from kafka.structs import OffsetAndMetadata
 
 __all__ = [
@@ -62,6 +63,22 @@ READ: dict[str, object] = {
 _REBALANCE_MS = 10_000
 """How long one `poll` waits for the other members, which answer after their batch."""
 _OVERSIZE = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+
+_connect = KafkaNetSocket.sock_connect
+
+
+async def _connect_or_close(self: Any, net: Any, sock: Any, *args: Any, **options: Any) -> Any:
+    """Close the socket of a connection that was refused, took too long or is no longer wanted, which kafka-python
+    3.0.12 leaves to the garbage collector."""
+    try:
+        return await _connect(self, net, sock, *args, **options)
+    except BaseException:
+        sock.close()
+        raise
+
+
+KafkaNetSocket.sock_connect = _connect_or_close
 
 
 class KafkaSource:

@@ -1,8 +1,6 @@
 """A Kafka cluster of three brokers: members are killed, frozen and too few, with two replicas of each service."""
 
-import gc
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -26,9 +24,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     yield made
     end_all()
     made.kill()
-    with warnings.catch_warnings():  # kafka-python (3.0.12) never closes the sockets of a refused connection
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @pytest.mark.timeout(900)

@@ -1,0 +1,48 @@
+"""Sockets of Kafka connections that do not come about."""
+
+import socket
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import outlay_kit.kafka  # noqa: F401 (it takes care of the sockets)
+from outlay.embedded.ports import free_port
+
+from kafka.errors import KafkaConnectionError  # isort: skip
+from kafka.net.inet import KafkaNetSocket  # isort: skip
+
+
+class Never:
+    """Waits until its coroutine is closed."""
+
+    def __await__(self) -> Iterator[None]:
+        while True:
+            yield
+
+
+def connecting(sock: socket.socket, port: int) -> Any:
+    net = SimpleNamespace(wait_write=lambda *_, **__: Never())
+    return KafkaNetSocket().sock_connect(net, sock, ("127.0.0.1", port))
+
+
+@pytest.fixture
+def opened() -> Iterator[socket.socket]:
+    with socket.socket() as made:
+        yield made
+
+
+def test_the_socket_of_a_refused_connection_is_closed(opened: socket.socket) -> None:
+    with pytest.raises(KafkaConnectionError, match="ECONNREFUSED"):
+        connecting(opened, free_port()).send(None)
+    assert opened.fileno() == -1
+
+
+def test_the_socket_of_a_client_that_closes_while_it_connects_is_closed(opened: socket.socket) -> None:
+    opened.setblocking(False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        task = connecting(opened, server.getsockname()[1])
+        task.send(None)
+        task.close()
+    assert opened.fileno() == -1
