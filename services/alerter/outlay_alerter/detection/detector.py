@@ -61,7 +61,9 @@ class Detector:
         self._episodes = Episodes(tuning.step)
         self._left: _LeftLevel | None = None
         self._batches: deque[float] = deque(maxlen=_BATCHES)
-        """The newest values that are not zero."""
+        """The newest values that are not zero; of an anomaly one, the highest, once it is over."""
+        self._peak = 0.0
+        """The highest value of the anomaly that goes on."""
         self._empty, self._seen = 0.0, 0
         """The share of the newest windows that are zero, and how many were seen."""
         self._days: dict[date, float] = {}
@@ -92,8 +94,7 @@ class Detector:
         verdict, excess, returned = self._verdict(at, value)
         self._seen = min(self._seen + 1, KEPT)
         self._empty += ((value == 0) - self._empty) / self._seen
-        if value:
-            self._batches.append(value)
+        self._remember_batch(value, fired=verdict.fired)
         if self._tuning.step == DAY:
             unusual = excess > 1 or verdict.expected is None or value > ALIKE * verdict.expected
             self._days[self._date(at)] = value if unusual else 0.0
@@ -147,6 +148,14 @@ class Detector:
         if verdict.fired and excess and (self._left is None or self._left.sign * excess < 0):
             levels = [predictor.level.copy() for predictor in self._predictors]
             self._left = _LeftLevel(excess, levels, _LEFT * self._tuning.level_windows)
+
+    def _remember_batch(self, value: float, *, fired: bool) -> None:
+        """Remember an ordinary value; of an anomaly only its end makes one, for its own windows must not excuse it."""
+        if fired:
+            self._peak = max(self._peak, value)
+            return
+        self._batches.extend(batch for batch in (self._peak, value) if batch)
+        self._peak = 0.0
 
     def _date(self, at: datetime) -> date:
         return at.astimezone(self._tuning.zone).date()

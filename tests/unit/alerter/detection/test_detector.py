@@ -186,6 +186,21 @@ def test_a_window_that_still_fills_after_nothing_is_judged_too() -> None:
     assert detector.judge(MONDAY + timedelta(hours=192), 1.0).status == "below_minimum"
 
 
+def test_an_incident_beside_a_weekly_job_fires_until_it_is_over() -> None:
+    """Its first hours do not make the next ones usual."""
+    job = [10.0 if h % 168 == 2 else 0.0 for h in range(24 * 24)]
+    incident = [0.0] * 11 + [40.0] * 8 + [0.0] * 5
+    assert fired(run(job + incident)) == list(range(len(job) + 11, len(job) + 19))
+
+
+def test_a_job_that_grows_is_reported_until_it_is_known() -> None:
+    job = [10.0 if h % 24 == 2 else 0.0 for h in range(20 * 24)]
+    more = [25.0 if h % 24 == 2 else 0.0 for h in range(30 * 24)]
+    again = fired(run(job + more))
+    assert again[0] == len(job) + 2
+    assert again[-1] < len(job) + 25 * 24
+
+
 def test_a_flat_series_is_not_infinitely_sure_of_itself() -> None:
     judged = run([5.0] * 300 + [5.2, 5.0, 9.0])
     assert fired(judged) == [302]
