@@ -1,8 +1,11 @@
 """Fixtures of the whole suite."""
 
+import gc
 import os
+from collections.abc import Iterator
 
 import hypothesis
+import pytest
 from tests.support.promises import (
     pytest_addoption,
     pytest_collection_modifyitems,
@@ -22,3 +25,11 @@ __all__ = [
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def garbage() -> Iterator[None]:
+    """Collect garbage after each file: a socket left open fails the file that left it, not whichever test runs when
+    the collector next does."""
+    yield
+    gc.collect()
