@@ -111,6 +111,8 @@ async def test_a_view_is_chosen_by_clicks_and_kept_in_the_address(people: People
     page = person.page
     await person.log_in()
     await person.see("/explore")
+    await page.get_by_text("Last month", exact=True).click()
+    await page.wait_for_url("**range=last-month**")
     await page.get_by_text("7 d", exact=True).click()
     await page.wait_for_url("**range=7d**")
     await page.get_by_label("Group by").select_option("sku")
@@ -191,6 +193,72 @@ async def test_a_chart_is_read_by_keyboard(people: People) -> None:
     await person.picture("tip")
 
 
+async def test_a_chart_is_shown_otherwise_and_without_a_series(people: People) -> None:
+    person = await people()
+    page = person.page
+    await person.log_in()
+    await person.see("/explore?range=month")
+    legend, said = page.locator(".legend"), page.locator(".chart [aria-live]")
+    await legend.get_by_role("button", name="growth").click()
+    await expect(legend.get_by_role("button", name="growth")).to_have_attribute("aria-pressed", "false")
+    await expect(legend.get_by_text("Forecast")).to_have_count(0)
+    await legend.get_by_role("button", name="Share").click()
+    await page.locator(".plot").focus()
+    for _ in range(30):
+        await page.keyboard.press("ArrowLeft")
+        if "100%" in await said.inner_text():
+            break
+    await expect(said).to_contain_text("100%")
+    await expect(said).not_to_contain_text("growth")
+    await person.picture("share")
+    await legend.get_by_role("button", name="Cumulative").click()
+    await person.picture("cumulative")
+    assert await violations(person) == []
+    assert person.complaints == []
+
+
+async def test_a_table_is_sorted_by_the_column_that_is_clicked(people: People) -> None:
+    person = await people()
+    page = person.page
+    await person.log_in()
+    await person.see("/explore?range=month&by=sku")
+    costs = page.locator("table.sortable td.num:nth-child(2)")
+
+    async def amounts() -> list[Decimal]:
+        return [
+            Decimal((await cell.get_attribute("title") or "").strip("$").replace(",", ""))
+            for cell in await costs.all()
+        ]
+
+    given = await amounts()
+    assert len(set(given)) > 2
+    await page.get_by_role("button", name="Cost", exact=True).click()
+    assert await amounts() == sorted(given, reverse=True)
+    await page.get_by_role("button", name="Cost", exact=True).click()
+    assert await amounts() == sorted(given)
+    await page.get_by_role("button", name="Model or SKU", exact=True).click()
+    names = await page.locator("table.sortable td:first-child").all_inner_texts()
+    assert names == sorted(names, key=str.casefold)
+    assert await violations(person) == []
+
+
+async def test_the_keyboard_opens_pages_the_filter_and_a_list_of_keys(people: People) -> None:
+    person = await people()
+    page = person.page
+    await person.log_in()
+    await person.see("/")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
+    await person.picture("keys")
+    assert await violations(person) == []
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("2")
+    await page.wait_for_url("**/explore**")
+    await page.keyboard.press("/")
+    await page.keyboard.type("growth/2?")
+    assert await page.get_by_label("is", exact=True).input_value() == "growth/2?"
+
+
 async def test_the_theme_is_switched_and_kept(people: People) -> None:
     person = await people()
     await person.log_in()
@@ -242,7 +310,8 @@ async def test_events_arrive_as_they_are_priced_and_only_ones_own(people: People
     await expect(person.page.locator("#live")).to_contain_text("live")
     sink = KafkaSink(console.stack.kafka)
     now = SystemClock().now()
-    row = person.page.locator("tbody tr", has_text="growth")
+    assert await person.page.locator("tbody tr").count() == 50  # it begins with the newest of the day
+    row = person.page.locator("tbody tr.new", has_text="growth")
     for number in range(40):  # the tail begins when its reader is there: until then nothing is seen
         other = cost_event("globex", number, now, "3", team="zebra-crossing")
         ours = cost_event("acme", 9_100_000 + number, now, "0.75", user="u-live")

@@ -5,13 +5,14 @@
 The tenant is the key's, always. Nothing of a request says whose costs are read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from outlay_console.adapters.readers import Readers
@@ -19,7 +20,7 @@ from outlay_console.sessions import Session
 from outlay_console.web import Throttle, measured, who
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
-from outlay_kit.problems import presented_key
+from outlay_kit.problems import Problem, presented_key
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import active
@@ -118,15 +119,17 @@ class Api:
             return self.refused(request)
         make, known = REPORTS.get(request.path_params["report"], (None, frozenset()))
         if make is None:
-            return _problem(404, "there is no such report", f"ask for one of {', '.join(REPORTS)}")
+            what = f"there is no such report; ask for one of {', '.join(REPORTS)}"
+            return Problem(HTTPStatus.NOT_FOUND, "not_found", what).response()
         wanted = Wanted(session.tenant, request.query_params, self.clock.now(), self.splits())
         try:
             _check(wanted.params, known)
             sheet = await self.readers.call(lambda clickhouse: make(CostReader(clickhouse), wanted))
         except QueryError as error:
-            return _problem(400, str(error), error.hint)
+            return Problem(HTTPStatus.BAD_REQUEST, "parameter", f"{error}; {error.hint}").response()
         except Retryable as error:
-            return _problem(503, str(error), "ask again", {"Retry-After": "5"})
+            away = HTTPStatus.SERVICE_UNAVAILABLE
+            return Problem(away, "clickhouse_unavailable", str(error), retry_after=5).response()
         if wanted.params.get("format") == "csv":
             return Response(to_csv(sheet), media_type="text/csv")
         return Response(to_json(sheet), media_type="application/json")
@@ -134,9 +137,10 @@ class Api:
     def refused(self, request: Request) -> Response:
         """Return the problem of a key that may not read; a slow one after too many tries."""
         if wait := self.throttle.wait(who(request), self.clock.monotonic()):
-            return _problem(429, "too many tries", "wait a little", {"Retry-After": str(int(wait) + 1)})
-        hint = "give Authorization: Bearer KEY, a key made by: outlay keys create --scope read"
-        return _problem(401, "this key may not read", hint, {"WWW-Authenticate": "Bearer"})
+            what = "too many requests with a wrong key; wait a little"
+            return Problem(HTTPStatus.TOO_MANY_REQUESTS, "wrong_keys", what, retry_after=wait).response()
+        what = "this key may not read; send Authorization: Bearer KEY, of: outlay keys create --scope read"
+        return Problem(HTTPStatus.UNAUTHORIZED, "key_unknown", what).response()
 
 
 def _check(params: QueryParams, known: frozenset[str]) -> None:
@@ -159,7 +163,3 @@ def _number(wanted: Wanted, name: str, default: int) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= _LIMIT:
         raise QueryError(f"{name} is {text!r}", f"give a number from 1 to {_LIMIT}")
     return int(text)
-
-
-def _problem(status: int, what: str, hint: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"error": what, "hint": hint}, status, headers)

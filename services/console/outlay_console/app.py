@@ -35,6 +35,7 @@ log = get_logger(__name__)
 _PAGES: dict[str, tuple[str, Page]] = {
     "/": ("overview", overview.overview),
     "/explore": ("explore", explore.explore),
+    "/explore.csv": ("csv", explore.csv),
     "/events": ("events", explore.events),
     "/event": ("event", explore.event),
     "/budgets": ("budgets", budgets.budgets),
@@ -96,8 +97,12 @@ class Console:
             try:
                 view = self._view(request)
                 asked = self._ask(request, session, view)
-                context = {"view": view, "now": asked.now, **await page(asked)}
-                return self._html(name, 200, request, session=session, **context)
+                found = await page(asked)
+                if isinstance(found, Response):
+                    return found
+                return self._html(
+                    name, 200, request, session=session, **{"view": view, "now": asked.now, **found}
+                )
             except ViewError as error:
                 return self._error(request, 400, str(error), session, View())
             except HTTPException as error:

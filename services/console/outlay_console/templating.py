@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from outlay_console.domain.view import DIMENSIONS
+from outlay_console.domain.view import DIMENSIONS, PERIODS, RANGES
 from outlay_reports import money
 from outlay_schemas.dimensions import name_of
 
@@ -51,8 +51,9 @@ def templates() -> Environment:
         "named": name_of, "noun": noun, "json": to_json, "local": local,
     }  # fmt: skip
     env.globals |= {
-        "pages": PAGES, "dimensions": DIMENSIONS, "zones": ZONES, "growth": money.growth,
-        "share": money.share, "ago": ago, "version": _version(),
+        "pages": PAGES, "dimensions": DIMENSIONS, "zones": ZONES,
+        "ranges": {**RANGES, **PERIODS}, "growth": money.growth, "share": money.share, "ago": ago,
+        "version": _version(),
     }  # fmt: skip
     for name in env.list_templates():  # compile all now: a broken template fails at startup
         env.get_template(name)

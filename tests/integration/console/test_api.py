@@ -125,5 +125,6 @@ async def test_what_cannot_be_answered_says_what_to_do(
             f"/api/v1/reports/{path}", headers={"authorization": f"Bearer {rig.keys['acme']}"}
         )
     assert answer.status_code == status
-    assert expected in answer.json()["error"]
-    assert answer.json()["hint"]
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert expected in answer.json()["detail"]
+    assert answer.json()["type"] == f"urn:outlay:problem:{answer.json()['code']}"

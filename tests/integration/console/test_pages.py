@@ -1,6 +1,8 @@
 """Every page over the real engine: right to the cent, for one tenant only, and well when its stores are not."""
 
+import csv
 import html
+import io
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -50,6 +52,22 @@ async def test_chart_table_and_oracle_agree_in_every_zone(rig: Rig, zone: str, n
     drawn = sum((Decimal(str(c)) for costs in chart["costs"] for c in costs), Decimal(0))  # type: ignore[attr-defined]
     assert drawn == rig.spent(span.start, span.end)
     assert f'title="{exact(rig.spent(span.start, span.end, sku="gpt-5"))}"' in page
+
+
+async def test_this_month_is_the_same_on_the_first_page_and_in_explore_and_its_table_is_a_file(
+    rig: Rig,
+) -> None:
+    client = await rig.logged_in()
+    spent = rig.spent(NOW.replace(day=1, hour=0, minute=0, second=0), NOW)
+    assert f'data-figure="month">≥ {usd(spent)}<' in (await client.get("/")).text
+    page = (await client.get("/explore?range=month&by=sku&team=growth")).text
+    answer = await client.get("/explore.csv?range=month&by=sku&team=growth")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    growth = rig.spent(NOW.replace(day=1, hour=0, minute=0, second=0), NOW, team="growth")
+    assert sum(Decimal(row["cost_usd"]) for row in rows) == growth
+    assert usd(growth) in page
+    assert all(f"sku={quote(row['sku'])}" in page for row in rows)
+    assert answer.headers["content-disposition"] == 'attachment; filename="outlay-sku-2026-11-01.csv"'
 
 
 async def test_a_day_of_a_zone_is_that_zones_day(rig: Rig) -> None:

@@ -24,8 +24,8 @@ VIEW = View(filters={"team": ("x' OR 1=1 --",)})
 SPAN = latest("30d", NOW, VIEW.zone)
 QUESTIONS = {
     "totals": sums([Selection(SPAN, VIEW.filters), Selection(SPAN.before)], measures=queries.TOTAL),
-    "breakdown": queries.breakdown(VIEW, SPAN, 10),
-    "movers": queries.breakdown(VIEW, SPAN, 5, ("team", "sku")),
+    "breakdown": queries.breakdown(VIEW, (SPAN, SPAN.before), 10),
+    "movers": queries.breakdown(VIEW, (SPAN, SPAN.before), 5, ("team", "sku")),
     "series": queries.series(VIEW, SPAN, starts_of("day", SPAN, VIEW.zone), ["a"]),
     "events": queries.events(VIEW, SPAN, 5, [60]),
     "busy": queries.busy(VIEW, SPAN, "minute", 5),

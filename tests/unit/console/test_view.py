@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_console.domain.view import DIMENSIONS, RANGES, View, ViewError, read_view
+from outlay_console.domain.view import DIMENSIONS, PERIODS, RANGES, View, ViewError, read_view
 from outlay_kit.time_ranges import TimeRange
 
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
@@ -17,7 +18,7 @@ _FILTERS = st.dictionaries(st.sampled_from(sorted(DIMENSIONS)), _VALUES, max_siz
 
 
 @given(
-    st.sampled_from(sorted(RANGES)),
+    st.sampled_from(sorted({*RANGES, *PERIODS})),
     st.sampled_from(["UTC", "Europe/Berlin"]),
     st.sampled_from(sorted(DIMENSIONS)),
     _FILTERS,
@@ -54,6 +55,33 @@ def test_a_filter_is_added_and_taken_away() -> None:
     view = View().only("team", "").only("sku", "gpt-5")
     assert view.filters == {"team": ("",), "sku": ("gpt-5",)}
     assert view.without("team").filters == {"sku": ("gpt-5",)}
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("name", "span", "before"),
+    [
+        ("today", ("03-30T00:00+02:00", "03-31T00:00+02:00"), ("03-29T00:00+01:00", "03-29T11:31+02:00")),
+        ("yesterday", ("03-29T00:00+01:00", "03-30T00:00+02:00"), ("03-28T00:00+01:00", "03-29T00:00+01:00")),
+        ("month", ("03-01T00:00+01:00", "04-01T00:00+02:00"), ("02-01T00:00+01:00", "03-01T00:00+01:00")),
+        (
+            "last-month",
+            ("02-01T00:00+01:00", "03-01T00:00+01:00"),
+            ("01-01T00:00+01:00", "02-01T00:00+01:00"),
+        ),
+    ],
+)
+def test_a_period_of_the_calendar_is_compared_with_the_one_before(
+    name: str, span: tuple[str, str], before: tuple[str, str]
+) -> None:
+    """Of one that is not over the same part, at most all of it: February is over before 29 March."""
+    view, now = View(range=name, zone=BERLIN), datetime(2026, 3, 30, 8, 30, 7, tzinfo=UTC)
+    for found, (start, end) in ((view.span(now), span), (view.before(now), before)):
+        assert (found.start, found.end) == (
+            *(datetime.fromisoformat(f"2026-{text}") for text in (start, end)),
+        )
 
 
 @pytest.mark.parametrize(

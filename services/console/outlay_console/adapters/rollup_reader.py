@@ -112,11 +112,14 @@ class RollupReader:
         return {name: CostTotal(*each) for name, each in zip(wanted, values, strict=True)}
 
     async def breakdown(
-        self, view: View, span: TimeRange, more: Sequence[str] = (), limit: int = 200
+        self, view: View, spans: tuple[TimeRange, TimeRange], more: Sequence[str] = (), limit: int = 200
     ) -> dict[str, Breakdown]:
-        """Return the values of the view's dimension and of `more`, the most expensive first; at most `limit` each."""
+        """Return the values of the view's dimension and of `more`, the most expensive first; at most `limit` each.
+
+        `spans`: the range, and the one that it is compared with.
+        """
         found: dict[str, Breakdown] = {name: Breakdown() for name in (view.by, *more)}
-        for r in await self.reader.rows(queries.breakdown(view, span, limit, more)):
+        for r in await self.reader.rows(queries.breakdown(view, spans, limit, more)):
             one = found[r["dimension"]]
             one.spent = CostTotal(*(r[f"all_{measure}"] for measure in queries.TOTAL))
             one.before = r["all_before"]

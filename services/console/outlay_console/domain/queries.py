@@ -20,10 +20,10 @@ TOTAL = ("cost", "events", "unpriced_events", "estimated_events", "estimated_cos
 """The measures of a total, in the order of `Total`."""
 
 
-def breakdown(view: View, span: TimeRange, limit: int, more: Sequence[str] = ()) -> Query:
-    """Query the values of the view's dimension and of `more`, with the previous range; `all_...`: dimension totals."""
+def breakdown(view: View, spans: tuple[TimeRange, TimeRange], limit: int, more: Sequence[str] = ()) -> Query:
+    """Query the values of the view's dimension and of `more` in a range and the one before; `all_...`: totals."""
     names = list(dict.fromkeys((view.by, *more)))
-    inner = sums([Selection(span, view.filters), Selection(span.before, view.filters)], names, measures=TOTAL)
+    inner = sums([Selection(span, view.filters) for span in spans], names, measures=TOTAL)
     whole = ", ".join(f"sum(sum({name}_0)) OVER (PARTITION BY dimension) AS all_{name}" for name in TOTAL)
     pairs = ", ".join(f"('{name}', k{n})" for n, name in enumerate(names))
     return Query(

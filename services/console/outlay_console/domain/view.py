@@ -7,7 +7,7 @@ from typing import Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from outlay_kit.time_ranges import TimeRange, ceil_to, midnight, next_first
+from outlay_kit.time_ranges import PeriodName, TimeRange, ceil_to, midnight, next_first, period_of
 from outlay_reports.explore_links import range_pairs
 from outlay_schemas.dimensions import CELL, LABELS
 
@@ -21,13 +21,20 @@ Bucket = Literal["minute", "hour", "day", "month"]
 """What one bar of a chart holds; days and months are the view's time zone's."""
 
 RANGES: dict[str, tuple[str, timedelta]] = {
-    "3h": ("3 hours", timedelta(hours=3)),
-    "24h": ("24 hours", timedelta(hours=24)),
-    "7d": ("7 days", timedelta(days=7)),
-    "30d": ("30 days", timedelta(days=30)),
-    "90d": ("90 days", timedelta(days=90)),
+    "3h": ("3 h", timedelta(hours=3)),
+    "24h": ("24 h", timedelta(hours=24)),
+    "7d": ("7 d", timedelta(days=7)),
+    "30d": ("30 d", timedelta(days=30)),
+    "90d": ("90 d", timedelta(days=90)),
 }
 """Ranges that end now: name in an address, name for people, length."""
+PERIODS: dict[str, tuple[str, PeriodName, int]] = {
+    "today": ("Today", "day", 0),
+    "yesterday": ("Yesterday", "day", 1),
+    "month": ("This month", "month", 0),
+    "last-month": ("Last month", "month", 1),
+}
+"""Ranges of the calendar: name in an address, name for people, the period, how many periods back."""
 
 
 class ViewError(Exception):
@@ -39,7 +46,7 @@ class View:
     """A range of time in a time zone, filters, and what it is grouped by."""
 
     range: str = "24h"
-    """A name of RANGES, or `custom`: then `own` says from when to when."""
+    """A name of RANGES or PERIODS, or `custom`: then `own` says from when to when."""
     own: TimeRange | None = None
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     by: str = "team"
@@ -48,7 +55,23 @@ class View:
 
     def span(self, now: datetime) -> TimeRange:
         """Return what it covers, seen at `now`."""
-        return self.own or latest(self.range, now, self.zone)
+        if self.own:
+            return self.own
+        if self.range in PERIODS:
+            _, period, back = PERIODS[self.range]
+            return _period(now, period, self.zone, back)
+        return latest(self.range, now, self.zone)
+
+    def before(self, now: datetime) -> TimeRange:
+        """Return what it is compared with: the range before it. Of a period, the one before; of a period that is not
+        over, the same part of it."""
+        span = self.span(now)
+        if self.range not in PERIODS:
+            return span.before
+        _, period, back = PERIODS[self.range]
+        before = _period(now, period, self.zone, back + 1)
+        past = ceil_to(now + timedelta(microseconds=1), 60) - span.start
+        return before if back else TimeRange(before.start, min(before.end, before.start + past))
 
     def bucket(self, now: datetime) -> Bucket:
         """Return what one bar of its chart holds."""
@@ -94,8 +117,8 @@ def read_view(pairs: Iterable[tuple[str, str]], zone: str = "UTC") -> View:
     if own and not timedelta(0) < own.length <= timedelta(days=_LONGEST_DAYS, hours=1):
         raise ViewError(f"to must be after from, and at most {_LONGEST_DAYS} days")
     name = _one(given, "range", "24h")
-    if own is None and name not in RANGES:
-        raise ViewError(f"{name} is not a range; use one of {', '.join(RANGES)}")
+    if own is None and name not in {*RANGES, *PERIODS}:
+        raise ViewError(f"{name} is not a range; use one of {', '.join((*RANGES, *PERIODS))}")
     by = _one(given, "by", "team")
     if by not in DIMENSIONS:
         raise ViewError(f"{by} is not a dimension; use one of {', '.join(DIMENSIONS)}")
@@ -142,6 +165,13 @@ def bucket_for(span: TimeRange) -> Bucket:
     if span.length <= timedelta(days=8):
         return "hour"
     return "day" if span.length <= timedelta(days=200) else "month"
+
+
+def _period(now: datetime, period: PeriodName, zone: ZoneInfo, back: int) -> TimeRange:
+    found = period_of(now, period, zone)
+    for _ in range(back):
+        found = period_of(found.start - timedelta(hours=1), period, zone)
+    return found
 
 
 def latest(name: str, now: datetime, zone: ZoneInfo) -> TimeRange:

@@ -5,15 +5,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from outlay_console.domain.cost_breakdown import cost_breakdown
-from outlay_console.domain.view import DIMENSIONS, RANGES
+from outlay_console.domain.view import DIMENSIONS, View
 from outlay_console.pages.charts import chart_of
 from outlay_console.pages.request import Context, PageRequest
+from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.cost_query import CostQuery
 from outlay_reports.incidents import Incident
+from outlay_reports.renderers import to_csv
+from outlay_reports.report_api import showback
 
 EVENTS = 200
 """Events that one page lists."""
+RECENT = 50
+"""Events with which the live page begins."""
 _FAR = datetime(2106, 1, 1, tzinfo=UTC)
 
 
@@ -22,13 +29,13 @@ async def explore(request: PageRequest) -> Context:
     view = await request.view_shown()
     span = view.span(request.now)
     found, incidents = await asyncio.gather(
-        request.rollups.breakdown(view, span), request.rollups.incidents() if not view.filters else _none()
+        request.rollups.breakdown(view, (span, view.before(request.now))),
+        request.rollups.incidents() if not view.filters else _none(),
     )
     one = found[view.by]
     return {
         "view": view,
         "span": span,
-        "ranges": RANGES,
         "rows": one.rows,
         "total": one.spent,
         "before": one.before,
@@ -41,16 +48,29 @@ async def _none() -> list[Incident]:
     return []
 
 
-async def live(_: PageRequest) -> Context:
-    """Return nothing: the page follows the stream of events."""
-    return {}
+async def csv(request: PageRequest) -> Response:
+    """Return the table of the view as CSV: exact, and all its rows, as `outlay report showback` has them."""
+    view = await request.view_shown()
+    query = CostQuery(view.span(request.now), view.zone, (view.by,), view.filters, (request.tenant,))
+    sheet = await request.deps.readers.call(lambda clickhouse: showback(CostReader(clickhouse), query))
+    name = f"outlay-{view.by}-{query.span.start.astimezone(view.zone):%Y-%m-%d}.csv"
+    return Response(
+        to_csv(sheet),
+        media_type="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def live(request: PageRequest) -> Context:
+    """Return the newest events; the page follows the stream of those to come."""
+    day = View(zone=request.view.zone).span(request.now)
+    return {"events": await request.rollups.events(View(), day, RECENT)}
 
 
 async def events(request: PageRequest) -> Context:
     """Return the newest events of the view."""
     span = request.view.span(request.now)
     return {
-        "ranges": RANGES,
         "span": span,
         "limit": EVENTS,
         "events": await request.rollups.events(request.view, span, EVENTS),

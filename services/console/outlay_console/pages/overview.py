@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from outlay_console.adapters.rollup_reader import Breakdown, BreakdownRow, CostTotal
@@ -11,7 +11,7 @@ from outlay_console.domain.view import View
 from outlay_console.pages.budgets import states
 from outlay_console.pages.charts import chart_of
 from outlay_console.pages.request import Context, PageRequest
-from outlay_kit.time_ranges import TimeRange, period_of
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.forecast.trajectory import Trajectory
 from outlay_reports.range_sums import Selection
 from outlay_schemas.money import PICO, to_pico
@@ -26,7 +26,9 @@ async def overview(request: PageRequest) -> Context:
     view = await request.view_shown(fresh)
     span = view.span(request.now)
     budgets, found, incidents = await asyncio.gather(
-        states(request), request.rollups.breakdown(view, span, MOVING), request.rollups.incidents()
+        states(request),
+        request.rollups.breakdown(view, (span, view.before(request.now)), MOVING),
+        request.rollups.incidents(),
     )
     wanted = {name: Selection(part) for name, part in spans(view, request.now).items()}
     one = found[view.by]
@@ -75,10 +77,8 @@ def movers(found: Mapping[str, Breakdown], limit: int = 8) -> list[BreakdownRow]
 
 def spans(view: View, now: datetime) -> Mapping[str, TimeRange]:
     """Return today and this month so far, and what they compare with: the same part of the ones before."""
-    end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    day, month = period_of(now, "day", view.zone), period_of(now, "month", view.zone)
-    found = {"today": day, "month": month}
-    for name, span in (("yesterday", day), ("last_month", month)):
-        before = period_of(span.start - timedelta(hours=1), "day" if span is day else "month", view.zone)
-        found[name] = TimeRange(before.start, min(before.end, before.start + (end - span.start)))
-    return found
+    today, month = replace(view, range="today"), replace(view, range="month")
+    return {
+        "today": today.span(now), "yesterday": today.before(now),
+        "month": month.span(now), "last_month": month.before(now),
+    }  # fmt: skip

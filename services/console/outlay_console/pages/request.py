@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from starlette.datastructures import QueryParams
+from starlette.responses import Response
 
 from outlay_console.actions import Actions
 from outlay_console.adapters.catalog import CatalogHistory, CatalogView
@@ -60,4 +61,5 @@ class PageRequest:
 
 Context = Mapping[str, object]
 """What a template is given."""
-Page = Callable[[PageRequest], Awaitable[Context]]
+Page = Callable[[PageRequest], Awaitable[Context | Response]]
+"""Returns what its template is given, or the whole answer: a file."""

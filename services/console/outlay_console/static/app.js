@@ -55,6 +55,53 @@ function forms() {
   }
 }
 
+// A click on a column's name sorts by it: numbers from the highest, names from A.
+function sorting() {
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, n) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      const number = head.matches(".num, .share");
+      const value = (row) => {
+        const text = row.cells[n].innerText;
+        if (!number) return text;
+        return Number((row.cells[n].title || text).replace("−", "-").replace(/[^0-9.-]/g, "") || "-Infinity");
+      };
+      button.addEventListener("click", () => {
+        const up = head.getAttribute("aria-sort") ? head.getAttribute("aria-sort") === "descending" : !number;
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", up ? "ascending" : "descending");
+        const order = (a, b) => (number ? value(a) - value(b) : value(a).localeCompare(value(b)));
+        table.tBodies[0].append(...[...table.tBodies[0].rows].sort((a, b) => (up ? order(a, b) : order(b, a))));
+      });
+    });
+  }
+}
+
+// One key opens a page, the filter or the list of keys; not while somebody types.
+function shortcuts() {
+  const list = document.getElementById("keys");
+  if (!list) return;
+  const toggle = () => (list.open ? list.close() : list.showModal());
+  document.getElementById("shortcuts").addEventListener("click", toggle);
+  const pages = [...document.querySelectorAll("nav a")];
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+    const filter = document.querySelector("[data-filter-value]");
+    if (event.key === "?") toggle();
+    else if (list.open) return;
+    else if (event.key === "/" && filter) {
+      filter.closest("details").open = true;
+      filter.focus();
+    } else if (pages[event.key - 1]) pages[event.key - 1].click();
+    else return;
+    event.preventDefault();
+  });
+}
+
 // Elements that scroll get keyboard focus; others do not.
 function scrollers() {
   for (const part of document.querySelectorAll(".scroll")) {
@@ -121,6 +168,8 @@ if (document.querySelector("[data-later]")) setTimeout(refresh, 1500);
 document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 theme();
 forms();
+sorting();
+shortcuts();
 scrollers();
 addEventListener("resize", scrollers);
 await loadCharts();

@@ -22,6 +22,10 @@ function axis(value) {
   return value >= 10000 ? dollars(value, { notation: "compact", minimumFractionDigits: 0 }) : money(value).replace(/\.00$/, "");
 }
 
+function percent(value) {
+  return new Intl.NumberFormat("en-US", { style: "percent", maximumFractionDigits: 1 }).format(value);
+}
+
 function forecast(band) {
   return `forecast ${about(band.mean)} (${about(band.low80)}–${about(band.high80)})`;
 }
@@ -35,12 +39,22 @@ function colours(element) {
   };
 }
 
+// What each kind of chart draws of the amounts of each series.
+const KINDS = {
+  Bars: (rows) => rows,
+  Cumulative: (rows) => rows.map((row) => { let sum = 0; return row.map((cost) => (sum += cost)); }),
+  Share: (rows) => rows.map((row) => row.map((cost, i) => cost / (rows.reduce((sum, other) => sum + other[i], 0) || 1))),
+};
+
 function stack(costs) {
   // The last series is drawn first and holds the sum of all below it.
   const sums = [];
-  costs.forEach((row, n) => sums.push(row.map((cost, i) => Number(cost) + (n ? sums[n - 1][i] : 0))));
+  costs.forEach((row, n) => sums.push(row.map((cost, i) => cost + (n ? sums[n - 1][i] : 0))));
   return sums;
 }
+
+// The kind and the series that are off, by title: newer figures change neither.
+const choices = new Map();
 
 export class Chart {
   constructor(figure) {
@@ -49,6 +63,8 @@ export class Chart {
     this.plot = figure.querySelector(".plot");
     this.data = JSON.parse(figure.querySelector("script").textContent);
     this.at = null;
+    if (!choices.has(this.title)) choices.set(this.title, { kind: "Bars", off: new Set() });
+    this.choice = choices.get(this.title);
     this.plot.addEventListener("keydown", (event) => this.step(event));
     this.draw();
     this.observer = new ResizeObserver(() => this.resize());
@@ -68,13 +84,15 @@ export class Chart {
   draw() {
     this.uplot?.destroy();
     this.colours = colours(this.figure);
-    const { starts, names, costs } = this.data;
+    const { starts, names } = this.data;
+    this.shown = KINDS[this.choice.kind](this.data.costs.map((row, n) => row.map((cost) => (this.choice.off.has(names[n]) ? 0 : Number(cost)))));
+    this.write = this.choice.kind === "Share" ? percent : money;
     this.legend();
     this.tip = document.createElement("div");
     this.tip.className = "tip";
     this.tip.hidden = true;
     const { starts: next, bands } = this.band();
-    const sums = stack(costs).map((row) => row.concat(Array(next.length).fill(null)));
+    const sums = stack(this.shown).map((row) => row.concat(Array(next.length).fill(null)));
     const all = starts.concat(next);
     const order = names.map((_, n) => n).reverse();
     const half = this.length() / 2;
@@ -88,11 +106,11 @@ export class Chart {
       cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false } },
       scales: {
         x: { time: true, range: () => all.length ? [all[0] - half, all[all.length - 1] + half] : [0, 1] },
-        y: { range: (_, __, max) => [0, Math.max(max, ...bands.map((band) => band.high80)) * 1.06 || 1] },
+        y: { range: (_, __, max) => [0, this.choice.kind === "Share" ? 1 : Math.max(max, ...bands.map((band) => band.high80)) * 1.06 || 1] },
       },
       axes: [
         { stroke: this.colours.text, grid: { show: false }, ticks: { show: false }, size: 34, space: 70, font: this.font(), values: this.times() },
-        { stroke: this.colours.text, grid: { stroke: this.colours.grid, width: 1 }, ticks: { show: false }, size: 58, font: this.font(), values: (_, ticks) => ticks.map(axis) },
+        { stroke: this.colours.text, grid: { stroke: this.colours.grid, width: 1 }, ticks: { show: false }, size: 58, font: this.font(), values: (_, ticks) => ticks.map(this.choice.kind === "Share" ? percent : axis) },
       ],
       series: [{}, ...order.map((n) => ({ label: names[n], fill: this.colour(n), stroke: this.colour(n), width: 0, paths: bars, points: { show: false } }))],
       hooks: { setCursor: [(u) => this.show(u.cursor.idx)], draw: [(u) => this.ahead(u, bands), (u) => this.marks(u)] },
@@ -102,7 +120,7 @@ export class Chart {
 
   // What is expected next: its first bucket has begun, so its bar is drawn already.
   band() {
-    const ahead = this.data.ahead;
+    const ahead = this.choice.kind === "Bars" && !this.data.names.some((name) => this.choice.off.has(name)) && this.data.ahead;
     if (!ahead) return { starts: [], bands: [] };
     const last = this.data.starts[this.data.starts.length - 1];
     const bands = ahead.starts.map((at, n) => ({ at, mean: ahead.mean[n], low80: ahead.low80[n], high80: ahead.high80[n], low95: ahead.low95[n], high95: ahead.high95[n], label: ahead.labels[n] }));
@@ -168,19 +186,38 @@ export class Chart {
 
   legend() {
     const legend = this.figure.querySelector(".legend");
+    const button = (on, change, ...content) => {
+      const made = document.createElement("button");
+      made.type = "button";
+      made.setAttribute("aria-pressed", on);
+      made.append(...content);
+      made.addEventListener("click", () => {
+        const place = [...legend.querySelectorAll("button")].indexOf(made);
+        change();
+        this.draw();
+        legend.querySelectorAll("button")[place].focus();
+      });
+      return made;
+    };
+    const swatch = () => document.createElement("i");
+    const { off } = this.choice;
     legend.replaceChildren(...this.data.names.map((name, n) => {
-      const item = document.createElement("span");
-      const swatch = document.createElement("i");
-      swatch.style.background = this.colour(n);
-      item.append(swatch, name);
-      return item;
+      const colour = swatch();
+      colour.style.background = this.colour(n);
+      return button(!off.has(name), () => off.delete(name) || off.add(name), colour, name);
     }));
-    if (!this.data.ahead) return;
-    const item = document.createElement("span");
-    const swatch = document.createElement("i");
-    swatch.className = "expected";
-    item.append(swatch, "Forecast (80% and 95% range)");
-    legend.append(item);
+    if (this.band().bands.length) {
+      const item = document.createElement("span");
+      const expected = swatch();
+      expected.className = "expected";
+      item.append(expected, "Forecast (80% and 95% range)");
+      legend.append(item);
+    }
+    if (this.data.starts.length < 2) return;
+    const kinds = document.createElement("span");
+    kinds.className = "kinds";
+    kinds.append(...Object.keys(KINDS).map((kind) => button(kind === this.choice.kind, () => { this.choice.kind = kind; }, kind)));
+    legend.append(kinds);
   }
 
   marks(u) {
@@ -209,8 +246,7 @@ export class Chart {
   }
 
   lines(index) {
-    const { names, costs } = this.data;
-    return names.map((name, n) => ({ name, n, cost: Number(costs[n][index]) })).filter((line) => line.cost).sort((a, b) => b.cost - a.cost);
+    return this.data.names.map((name, n) => ({ name, n, cost: this.shown[n][index] })).filter((line) => line.cost).sort((a, b) => b.cost - a.cost);
   }
 
   near(index) {
@@ -235,7 +271,7 @@ export class Chart {
     this.tip.replaceChildren();
     const add = (tag, text, name) => { const e = document.createElement(tag); e.textContent = text; if (name) e.className = name; this.tip.append(e); return e; };
     add("b", label);
-    if (past) add("p", money(lines.reduce((sum, line) => sum + line.cost, 0)), "total");
+    if (past) add("p", this.write(lines.reduce((sum, line) => sum + line.cost, 0)), "total");
     if (band) add("p", forecast(band), past ? "mark" : "");
     for (const line of lines.slice(0, 8)) {
       const row = add("p", "");
@@ -244,7 +280,7 @@ export class Chart {
       const name = document.createElement("span");
       name.textContent = line.name;
       const cost = document.createElement("span");
-      cost.textContent = money(line.cost);
+      cost.textContent = this.write(line.cost);
       row.append(swatch, name, cost);
     }
     for (const mark of marks) add("p", mark.title, "mark " + mark.severity);
@@ -266,7 +302,7 @@ export class Chart {
     const { band, past, label } = this.place(this.at);
     const lines = past ? this.lines(this.at) : [];
     const said = [label];
-    if (past) said.push(money(lines.reduce((sum, line) => sum + line.cost, 0)), ...lines.slice(0, 3).map((line) => `${line.name} ${money(line.cost)}`), ...this.near(this.at).map((mark) => mark.title));
+    if (past) said.push(this.write(lines.reduce((sum, line) => sum + line.cost, 0)), ...lines.slice(0, 3).map((line) => `${line.name} ${this.write(line.cost)}`), ...this.near(this.at).map((mark) => mark.title));
     if (band) said.push(forecast(band));
     this.figure.querySelector("[aria-live]").textContent = said.join(", ");
   }
