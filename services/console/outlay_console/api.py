@@ -16,8 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from outlay_console.adapters.readers import Readers
+from outlay_console.openapi import document
 from outlay_console.sessions import Session
 from outlay_console.web import Throttle, measured, who
+from outlay_kit.api_reference import reference_routes
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.problems import Problem, presented_key
@@ -111,7 +113,11 @@ class Api:
 
     def routes(self) -> list[Route]:
         """Return where it answers."""
-        return [Route("/api/v1/reports/{report}", measured("api", self.clock, self._report), methods=["GET"])]
+        reports = tuple((name, known) for name, (_, known) in REPORTS.items())
+        return [
+            Route("/api/v1/reports/{report}", measured("api", self.clock, self._report), methods=["GET"]),
+            *reference_routes(lambda: document(reports)),
+        ]
 
     async def _report(self, request: Request) -> Response:
         session = self.authenticate(presented_key(request.headers))

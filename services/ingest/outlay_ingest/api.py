@@ -26,6 +26,7 @@ from outlay_ingest.quotas import Quotas
 from outlay_ingest.requests import HEADER, FastPath, FastRequest, RefusalLog, RequestIds, names
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Writer
+from outlay_kit.api_reference import reference_routes
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health
@@ -73,7 +74,7 @@ class IngestApi:
 
         # So that GET is a 405.
         routes = [Route(endpoint.path, _never, methods=["POST"]) for endpoint in ENDPOINTS]
-        routes += [Route("/v1/metrics", _metrics, methods=["POST"]), Route("/openapi.json", _openapi)]
+        routes += [Route("/v1/metrics", _metrics, methods=["POST"]), *reference_routes(openapi.document)]
         routes += [Route("/livez", alive), Route("/readyz", ready)]
         handlers = {HTTPException: http_error, Exception: bug}
         rest = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
@@ -194,10 +195,6 @@ class IngestApi:
 
 def _probe(fine: bool) -> Response:
     return Response("ok\n" if fine else "not ok\n", 200 if fine else 503)
-
-
-async def _openapi(_: Request) -> Response:
-    return Response(openapi.encoded(), media_type="application/json")
 
 
 def _come_later(code: str, detail: str, standing: LimitStatus) -> Problem:

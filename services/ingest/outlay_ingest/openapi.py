@@ -2,8 +2,6 @@
 
 from functools import cache
 
-import msgspec
-
 from outlay_ingest.domain.endpoints import ENDPOINTS, Endpoint
 from outlay_schemas.documents import Document, openapi, usage_schema
 from outlay_schemas.events import UsageEvent
@@ -18,6 +16,18 @@ _PROBLEMS = {
     "500": "Internal error: send the same request again.",
     "503": "Kafka does not acknowledge: send the same again, with the same ids.",
 }
+EXAMPLE: Document = {
+    "id": "req-8f2c",
+    "source": "checkout/api",
+    "time": "2026-11-24T11:59:00Z",
+    "kind": "llm",
+    "provider": "anthropic",
+    "sku": "claude-sonnet-4-5",
+    "usage": {"input_tokens": 1200, "output_tokens": 300},
+    "team": "growth",
+    "tags": {"use-case": "search"},
+}
+"""An event as its sender writes it."""
 _COUNT = {"type": "integer", "minimum": 0}
 _OUTCOME: Document = {
     "type": "object",
@@ -42,11 +52,6 @@ _REFUSAL: Document = {
 
 
 @cache
-def encoded() -> bytes:
-    """Return the document as JSON."""
-    return msgspec.json.encode(document())
-
-
 def document() -> Document:
     """Build the document."""
     event = usage_schema(UsageEvent)["$defs"]["UsageEvent"]
@@ -80,11 +85,12 @@ def _operation(endpoint: Endpoint) -> Document:
     if endpoint.path == "/v1/events":
         event = _ref("UsageEvent")
         many = {"type": "array", "items": event, "minItems": 1}
-        content["application/json"] = {"schema": {"anyOf": [event, many]}}
+        content["application/json"] = {"schema": {"anyOf": [event, many]}, "example": EXAMPLE}
     return {
         "summary": endpoint.title,
         "description": endpoint.about,
-        "operationId": endpoint.path.removeprefix("/v1/").partition("/")[0],
+        "operationId": f"send{endpoint.path.split('/')[2].title()}",
+        "tags": ["usage"],
         "parameters": parameters,
         "requestBody": {"required": True, "content": content},
         "responses": dict(sorted(responses.items())),

@@ -5,6 +5,7 @@ import io
 import json
 from decimal import Decimal
 
+import jsonschema
 import pytest
 from tests.support.console_rig import SECRET, SPLITS, Rig
 from tests.support.stack import Stack
@@ -128,3 +129,17 @@ async def test_what_cannot_be_answered_says_what_to_do(
     assert answer.headers["content-type"] == "application/problem+json"
     assert expected in answer.json()["detail"]
     assert answer.json()["type"] == f"urn:outlay:problem:{answer.json()['code']}"
+
+
+async def test_answers_are_as_openapi_describes_them_and_a_page_shows_it(rig: Rig) -> None:
+    async with rig.client() as client:
+        document = (await client.get("/openapi.json")).json()
+        page = await client.get("/docs")
+        headers = {"authorization": f"Bearer {rig.keys['acme']}"}
+        for path, methods in document["paths"].items():
+            assert f'id="{methods["get"]["operationId"]}"' in page.text
+            for name in ("Report", "Problem"):
+                asked = path if name == "Report" else f"{path}?colour=red"
+                schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+                jsonschema.validate((await client.get(asked, headers=headers)).json(), schema)
+    assert "style-src" in page.headers["content-security-policy"]

@@ -1,6 +1,7 @@
 """/openapi.json: a valid description of every endpoint, and what the endpoints answer is as it says."""
 
 import json
+from html import escape
 from typing import Any
 
 import jsonschema
@@ -39,3 +40,25 @@ async def test_answers_are_as_described(rig: Rig) -> None:
         assert str(answer.status_code) in document["paths"]["/v1/events"]["post"]["responses"]
     rig.key = "nonsense"
     check("Problem", (await rig.post(usage())).json())
+
+
+async def test_its_example_is_accepted(rig: Rig) -> None:
+    content = (await served(rig))["paths"]["/v1/events"]["post"]["requestBody"]["content"]
+    answer = await rig.post(content["application/json"]["example"])
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 1, "rejected": 0})
+
+
+async def test_the_page_for_people_names_every_operation_field_and_answer(rig: Rig) -> None:
+    document = await served(rig)
+    page = (await rig.client.get("/docs")).text
+    assert (await rig.client.get("/docs.css")).headers["content-type"].startswith("text/css")
+    assert "<script" not in page
+    for path, methods in document["paths"].items():
+        operation = methods["post"]
+        assert f'<section id="{operation["operationId"]}"><h2>{escape(operation["summary"])}</h2>' in page
+        assert f"<code>POST {path}</code>" in page
+        assert all(f"<code>{status}</code>" in page for status in operation["responses"])
+    for name, schema in document["components"]["schemas"].items():
+        assert f'<section id="{name}">' in page
+        assert all(f"<code>{field}" in page for field in schema.get("properties", {}))
+    assert "&quot;claude-sonnet-4-5&quot;" in page

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from outlay_alerter.budget_api.service import Answer, BudgetStatusService, Fail, UnknownBudgetError
+from outlay_kit.api_reference import reference_routes
 from outlay_kit.clock import Clock
 from outlay_kit.http_protocol import GuardedProtocol
 from outlay_kit.keys import KeyFileError, KeyRing
@@ -46,7 +47,7 @@ class BudgetStatusApi:
         return Starlette(
             routes=[
                 Route("/v1/budgets/{id}/status", self._status, methods=["GET"]),
-                Route("/openapi.json", _openapi),
+                *reference_routes(document),
             ],
             exception_handlers={Problem: _problem, HTTPException: _http_error, Exception: _bug},
             lifespan=lifespan,
@@ -90,10 +91,6 @@ def _body(answer: Answer, mode: str, name: str) -> dict[str, object]:
         "allowed": answer.allowed, "known": answer.known, "mode": mode, "fail": answer.fail,
         "age_ms": round(answer.age * 1000), **status,
     }  # fmt: skip
-
-
-async def _openapi(_: Request) -> Response:
-    return Response(msgspec.json.encode(document()), media_type="application/json")
 
 
 async def _problem(_: Request, error: Exception) -> Response:
@@ -183,8 +180,8 @@ def document() -> Document:
     }
     problems = {code: {"description": text, "content": problem} for code, text in _PROBLEMS.items()}
     operation = {
-        "operationId": "budgetStatus", "summary": "Get the status of a budget", "parameters": named,
-        "responses": {"200": success, **problems},
+        "operationId": "getBudgetStatus", "tags": ["budgets"], "summary": "Get the status of a budget",
+        "parameters": named, "responses": {"200": success, **problems},
     }  # fmt: skip
     about = "The status of a budget, for programs that ask before they spend."
     paths = {"/v1/budgets/{id}/status": {"get": operation}}

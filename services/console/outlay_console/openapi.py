@@ -1,0 +1,110 @@
+"""The OpenAPI document of the read API, made of the table of reports."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from outlay_reports.periods import UNITS
+from outlay_schemas.documents import Document, openapi
+
+_TEXT = {"type": "string"}
+_YES = {"type": "boolean", "default": False}
+_PARAMETERS: Mapping[str, tuple[Document, str]] = {
+    "by": (_TEXT, "Dimensions, from the widest to the narrowest: `team,model`, `tags.env`."),
+    "from": (_TEXT, "The first moment: `2026-11`, `2026-11-01`, `2026-11-01T08:00`. Default: this month."),
+    "to": (_TEXT, "The first moment that is no longer in it."),
+    "tz": ({**_TEXT, "default": "UTC"}, "The IANA time zone in which days begin: `Europe/Berlin`."),
+    "where": (
+        {"type": "array", "items": _TEXT},
+        "Conditions that all hold, each `DIMENSION=VALUE`; several values: `team=growth,platform`.",
+    ),
+    "amount": (
+        {"enum": ["cost", "charged"], "default": "cost"},
+        "What providers charge, or what teams are charged.",
+    ),
+    "format": ({"enum": ["json", "csv"], "default": "json"}, "The format of the answer."),
+    "units": (_YES, "Also USD per event, user and 1,000 tokens."),
+    "allocate": (_YES, "Divide shared costs by the splits of the catalog."),
+    "limit": ({"type": "integer", "minimum": 1, "maximum": 10_000, "default": 10}, "Most values."),
+    "unit": ({"enum": list(UNITS), "default": "day"}, "What each row covers."),
+    "against": (_TEXT, "The period to compare with, as `FROM..TO`. Default: the one before."),
+    "month": (_TEXT, "The month of the statement: `2026-11`. Default: the last one that is over."),
+    "lines": (_TEXT, "The dimension of the lines within each unit."),
+}
+_ABOUT = {
+    "showback": ("Get cost by dimension", "What each value of the dimensions cost."),
+    "top": ("Get the most expensive values", "The values of a dimension that cost most."),
+    "trend": ("Get cost over time", "Cost in each hour, day, week or month, with growth."),
+    "compare": (
+        "Explain a change of cost",
+        "Why a period cost more or less: price, volume, mix, new and gone.",
+    ),
+    "chargeback": ("Get a statement of a month", "What each business unit is charged for a month."),
+}
+_PROBLEMS = {
+    "400": "A parameter is invalid.",
+    "401": "The key may not read.",
+    "404": "There is no such report.",
+    "429": "Too many requests with a wrong key.",
+    "503": "ClickHouse does not answer: ask again.",
+}
+_AMOUNT = {"type": "string", "description": "USD, exact.", "examples": ["12.0375"]}
+_REPORT: Document = {
+    "type": "object",
+    "description": "A report. Amounts are exact decimals in text; the rows add up to the total.",
+    "required": ["report", "rows", "notes"],
+    "properties": {
+        "report": {**_TEXT, "description": "Its name."},
+        "rows": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Row"},
+            "description": "One for each value.",
+        },
+        "subtotals": {"type": "array", "items": {"$ref": "#/components/schemas/Row"}},
+        "total": {"$ref": "#/components/schemas/Row"},
+        "notes": {
+            "type": "array",
+            "items": _TEXT,
+            "description": "What to know: unpriced events, closed months.",
+        },
+    },
+}
+_ROW: Document = {
+    "type": "object",
+    "description": "A value of each dimension, and its amounts.",
+    "properties": {"cost_usd": _AMOUNT},
+    "additionalProperties": True,
+}
+
+
+@cache
+def document(reports: tuple[tuple[str, frozenset[str]], ...]) -> Document:
+    """Build the document of `reports`: the name of each, and the parameters that it takes."""
+    about = (
+        "Reports on costs, from the code and with the figures of `outlay report`. The key sets the tenant."
+    )
+    paths = {f"/api/v1/reports/{name}": {"get": _operation(name, known)} for name, known in reports}
+    return openapi("Outlay reports", about, paths, {"Report": _REPORT, "Row": _ROW})
+
+
+def _operation(name: str, known: Iterable[str]) -> Document:
+    summary, about = _ABOUT[name]
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    answer = {
+        "application/json": {"schema": {"$ref": "#/components/schemas/Report"}},
+        "text/csv": {"schema": _TEXT},
+    }
+    return {
+        "operationId": f"{name}Report",
+        "tags": ["reports"],
+        "summary": summary,
+        "description": about,
+        "parameters": [
+            {"name": one, "in": "query", "schema": _PARAMETERS[one][0], "description": _PARAMETERS[one][1]}
+            for one in _PARAMETERS
+            if one in known
+        ],
+        "responses": {
+            "200": {"description": "The report.", "content": answer},
+            **{code: {"description": text, "content": problem} for code, text in _PROBLEMS.items()},
+        },
+    }
