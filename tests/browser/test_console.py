@@ -191,6 +191,10 @@ async def test_a_chart_is_read_by_keyboard(people: People) -> None:
     await expect(person.page.locator(".chart [aria-live]")).to_contain_text("$")
     await expect(person.page.locator(".tip")).to_be_visible()
     await person.picture("tip")
+    hour = await person.page.locator(".tip b").inner_text()
+    await person.page.keyboard.press("Enter")
+    await person.page.wait_for_url("**from=*Z&to=*Z**")
+    await expect(person.page.locator(".head p")).to_contain_text(hour[-5:])
 
 
 async def test_a_chart_is_shown_otherwise_and_without_a_series(people: People) -> None:

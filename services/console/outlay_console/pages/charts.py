@@ -40,6 +40,7 @@ async def chart_of(
         "bucket": bucket,
         "zone": zone.key,
         **_times(series.starts, view, bucket),
+        "end": int(span.end.timestamp()),
         "names": ["everything else" if name == REST else name_of(name) for name in series.names],
         "colours": [CHART_VALUES if name == REST else order.index(name) for name in series.names],
         "costs": series.costs,

@@ -116,6 +116,19 @@ export class Chart {
       hooks: { setCursor: [(u) => this.show(u.cursor.idx)], draw: [(u) => this.ahead(u, bands), (u) => this.marks(u)] },
     }, [all, ...order.map((n) => sums[n])], this.plot);
     this.uplot.over.append(this.tip);
+    this.uplot.over.addEventListener("click", () => this.open(this.uplot.cursor.idx));
+  }
+
+  // Opens a bar's own time in Explore; a minute is as far as it goes.
+  open(index) {
+    const { at, past } = this.place(index ?? -1);
+    if (!past || at === undefined || this.data.bucket === "minute") return;
+    const moment = (seconds) => new Date(seconds * 1e3).toISOString().slice(0, 16) + "Z";
+    const to = new URL("/explore" + location.search, location.href);
+    to.searchParams.delete("range");
+    to.searchParams.set("from", moment(at));
+    to.searchParams.set("to", moment(this.data.starts[index + 1] ?? this.data.end));
+    location.assign(to);
   }
 
   // What is expected next: its first bucket has begun, so its bar is drawn already.
@@ -295,6 +308,7 @@ export class Chart {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const last = this.data.starts.length + this.band().starts.length - 1;
     if (event.key === "Escape") { this.tip.hidden = true; return; }
+    if (event.key === "Enter" && this.at !== null) { this.open(this.at); return; }
     if (!move || last < 0) return;
     event.preventDefault();
     this.at = this.at === null ? this.data.starts.length - 1 : Math.min(last, Math.max(0, this.at + move));
