@@ -36,7 +36,8 @@ ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
 WORKDIR /app
 USER 10001:10001
 EXPOSE 9400
-# Ready, not only alive: a service that waits for Kafka, or restarts again and again, is not healthy.
+# Ready, not only alive: a service that waits for Kafka, or restarts again and again, is not healthy. In bash, since
+# a Python for each check took a quarter of a core together.
 HEALTHCHECK --interval=5s --timeout=10s --start-period=120s --retries=6 \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9400/readyz', timeout=8)"]
+    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9400 && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && test \"$status\" = 200"]
 CMD ["outlay", "--help"]

@@ -33,7 +33,7 @@ def test_1_it_comes_up_and_every_service_is_ready(composition: Composition) -> N
 def test_2_a_first_key_is_created_and_the_first_event_is_priced(composition: Composition) -> None:
     composition.create_key()
     composition.send("first", 1)
-    until(lambda: composition.totals()[0] == 1, 60, "one event in the rollups")
+    until(lambda: composition.totals()[0] == 1, 240, "one event in the rollups")
     assert composition.totals()[1].startswith(PRICE)
     page = httpx.get(
         f"{CONSOLE}/api/v1/reports/showback", headers={"authorization": f"Bearer {composition.key}"}
@@ -62,7 +62,7 @@ def test_4_a_budget_that_is_used_up_raises_an_alert(composition: Composition) ->
     mount = f"{catalog}:/catalog:ro"
     composition.compose("run", "--rm", "-T", "-v", mount, "outlay", "catalog", "publish", "/catalog")
     composition.send("budget", 1)
-    until(lambda: "Tiny budget" in composition.outlay("alerts", "list", "--json"), 90, "the alert")
+    until(lambda: "Tiny budget" in composition.outlay("alerts", "list", "--json"), 240, "the alert")
     composition.done("a budget is used up", "its alert fires")
 
 
@@ -86,11 +86,11 @@ def test_5_kill_9_of_each_container_under_load_loses_nothing(composition: Compos
         ).stdout.strip()
         subprocess.run(["kill", "-9", pid], check=True)
         kills += 1
-        until(lambda: composition.states()[name]["Health"] == "healthy", 180, f"{name} healthy")  # noqa: B023
-    sender.join(timeout=300)
+        until(lambda: composition.states()[name]["Health"] == "healthy", 300, f"{name} healthy")  # noqa: B023
+    sender.join(timeout=600)
     assert not sender.is_alive()
     wanted = before + batches * 50
-    until(lambda: composition.totals()[0] == wanted, 180, f"{wanted} events in the rollups")
+    until(lambda: composition.totals()[0] == wanted, 300, f"{wanted} events in the rollups")
     assert composition.outlay("audit")
     composition.done(
         f"kill -9 of each of {kills} containers under load", f"{batches * 50:,} accepted, 0 lost, audit ok"
@@ -103,14 +103,14 @@ def test_6_down_and_up_keeps_everything(composition: Composition) -> None:
     composition.up()
     assert composition.totals() == before
     composition.send("after", 1)
-    until(lambda: composition.totals()[0] == before[0] + 1, 60, "the old key still sends")
+    until(lambda: composition.totals()[0] == before[0] + 1, 240, "the old key still sends")
     composition.done("`down`, `up`", f"{before[0]:,} events and the key are kept")
 
 
 def test_7_without_kafka_ingest_answers_503_services_log_little_and_recover(composition: Composition) -> None:
     before = composition.totals()[0]
     composition.compose("stop", "kafka")
-    until(lambda: composition.post("away", 1) == 503, 120, "503")
+    until(lambda: composition.post("away", 1) == 503, 240, "503")
     started = time.monotonic()
     time.sleep(30)
     for name in SERVICES:
@@ -119,7 +119,7 @@ def test_7_without_kafka_ingest_answers_503_services_log_little_and_recover(comp
         assert len(lines) <= (time.monotonic() - started) / 10 + 12, f"{name}: {logs[-2000:]}"
     composition.compose("start", "kafka")
     composition.send("away", 1)
-    until(lambda: composition.totals()[0] == before + 1, 120, "the event that was refused, in the rollups")
+    until(lambda: composition.totals()[0] == before + 1, 240, "the event that was refused, in the rollups")
     composition.done("Kafka stopped: 503, few log lines; started: accepted again", "counted once")
 
 

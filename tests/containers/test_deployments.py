@@ -114,10 +114,10 @@ def test_each_pod_of_kubernetes_becomes_ready_and_prices_an_event(
     names = [pods.start(document) for document in DOCUMENTS if document["kind"] == "Deployment"]
     assert {name.removeprefix("pod-") for name in names} == set(SERVICES)
     for name in names:
-        until(lambda: pods.ready(name), 180, f"{name} ready")  # noqa: B023
+        until(lambda: pods.ready(name), 300, f"{name} ready")  # noqa: B023
     ready = time.monotonic() - started
     composition.send("kubernetes", 1)
-    until(lambda: composition.totals()[0] == before + 1, 90, "the event in the rollups")
+    until(lambda: composition.totals()[0] == before + 1, 240, "the event in the rollups")
     composition.done(
         "each pod of the chart as a container: user, read-only root, Secrets, memory",
         f"setup ends with 0, {len(names)} pods ready in {ready:.0f} s, an event counted",

@@ -78,7 +78,7 @@ class Composition:
 
     def send(self, source: str, count: int) -> None:
         """Send events until they are accepted, as a client does that keeps them."""
-        until(lambda: self.post(source, count) == 202, 180, "202")
+        until(lambda: self.post(source, count) == 202, 300, "202")
 
     def totals(self) -> tuple[int, str]:
         """Return (events, cost in USD) of the rollups."""

@@ -1,5 +1,6 @@
 """The project's own files: workflows run commands that exist, versions agree, pages stay readable."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -76,6 +77,25 @@ def test_a_release_has_one_version_in_every_file_that_states_one(
     (tmp_path / "kit/pyproject.toml").write_text((ROOT / "kit/pyproject.toml").read_text("utf-8"))
     refused = subprocess.run([release, "check", version], capture_output=True, text=True, check=False)
     assert f"kit/pyproject.toml: {old}" in refused.stderr
+
+
+def test_setup_trusts_the_certificates_of_the_system_and_names_them_among_the_causes(tmp_path: Path) -> None:
+    """Behind a proxy with an authority of its own pip works; uv must too."""
+    for name in ("Makefile", "uv.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    (tmp_path / ".venv/bin/uv").write_text(
+        '#!/bin/sh\necho "system certificates: $UV_SYSTEM_CERTS"; exit 1\n'
+    )
+    (tmp_path / ".venv/bin/uv").chmod(0o755)
+    env = {name: value for name, value in os.environ.items() if name != "UV_SYSTEM_CERTS"}
+    done = subprocess.run(
+        ["make", "setup"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "system certificates: 1" in done.stdout
+    assert "a certificate authority that the system does not trust" in done.stdout
 
 
 def test_release_notes_come_from_the_changelog(tmp_path: Path) -> None:
