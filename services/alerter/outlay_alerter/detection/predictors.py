@@ -48,6 +48,8 @@ class Residuals:
         self._rings = [Ring(KEPT) for _ in spans]
         self._recent: deque[float] = deque(maxlen=spans[-1][0] - 1)
         self._suspected = 0
+        self._sigmas: dict[int, float] = {}
+        """Spreads by span, while no residual is added: each is asked for many times a window."""
 
     @property
     def ready(self) -> bool:
@@ -71,13 +73,16 @@ class Residuals:
 
     def sigma(self, n: int) -> float:
         """Return the usual spread of the mean over span number `n`, as a standard deviation."""
+        if n in self._sigmas:
+            return self._sigmas[n]
         ring = self._rings[n]
         middle = (ring.quantile(0.75) - ring.quantile(0.25)) / 1.349
         tail = (ring.quantile(0.9) - ring.quantile(0.1)) / 2.563
         alone = (
             self.sigma(0) / sqrt(self._spans[n][0]) if n else _FLOOR
         )  # as if they knew nothing of each other
-        return max(middle, tail, alone)
+        self._sigmas[n] = max(middle, tail, alone)
+        return self._sigmas[n]
 
     def push(self, residual: float, patience: int) -> None:
         """Add a residual. While something lasts, for at most `patience` windows, none counts as usual."""
@@ -95,6 +100,7 @@ class Residuals:
         self._suspected = self._suspected + 1 if suspect else 0
         if 1 < self._suspected <= patience:
             return
+        self._sigmas.clear()
         for ring, mean in zip(self._rings, means, strict=True):
             if mean is not None:
                 ring.push(mean)
