@@ -8,6 +8,9 @@ CODE := outlay sdk schemas kit reports services tests benchmarks examples
 # uv trusts the certificates that the system trusts, as pip does: a company's proxy has an authority of its own.
 export UV_SYSTEM_CERTS ?= 1
 
+# The tests start hundreds of processes: each starts in half the time if Python keeps what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down test browser check fmt unit bench chaos containers clean schemas docs fuzz audit
 
@@ -60,7 +63,7 @@ browser: ## find Chromium for the browser tests; on Debian, as root, install it
 test: check ## everything that runs here, on the real Kafka and the real ClickHouse engine
 	@if $(find_chromium); then chosen="stack and not chaos"; else chosen="stack and not chaos and not browser"; \
 	  echo "The tests of the console's pages are left out of this run."; fi; \
-	  echo "$(BIN)/pytest tests -q -m '$$chosen'"; $(BIN)/pytest tests -q -m "$$chosen"
+	  echo "$(BIN)/pytest tests --ignore tests/unit -q -m '$$chosen'"; $(BIN)/pytest tests --ignore tests/unit -q -m "$$chosen"
 
 chaos: setup ## every promise of docs/guarantees.md, the long tests too, with a table of what was survived
 	$(BIN)/pytest tests -q --promises --timeout 1800
