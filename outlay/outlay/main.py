@@ -15,6 +15,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "down": ("stack:down", "Stop the system of this machine. Its data stays."),
         "status": ("stack:status", "Show each process: health, lag, memory, and its address."),
         "demo": ("demo:demo", "Start the system and stream a real trace of LLM calls through it."),
+        "open": ("local_view:open_console", "Open the console, or an alert, in the browser."),
+        "logs": ("local_view:logs", "Print the logs of the processes, and follow them."),
         "doctor": ("stack:doctor", "Find problems of the system and suggest fixes."),
         "setup": ("stack:setup", "Create topics, tables and a first catalog in your own stores."),
     },

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 from platformdirs import user_data_path
@@ -125,9 +126,17 @@ def local_keys(home: Path) -> dict[str, str]:
         return {}
 
 
-def login_links(state: LocalState, home: Path) -> dict[str, str]:
-    """Return, by tenant, where the console logs in by itself: the key stands behind #, which no server sees."""
-    return {tenant: f"{state.console}/login#key={key}" for tenant, key in local_keys(home).items()}
+def login_links(state: LocalState, home: Path, path: str = "") -> dict[str, str]:
+    """Return, by tenant, where the console logs in by itself, and goes on to `path`: the key stands behind #, which no
+    server sees."""
+    then = f"?next={quote(path)}" if path else ""
+    return {tenant: f"{state.console}/login{then}#key={key}" for tenant, key in local_keys(home).items()}
+
+
+def log_files(home: Path) -> dict[str, Path]:
+    """Return the logs of the processes of a folder, by name."""
+    files = [home / "system.log", *sorted((home / "logs").glob("*.log"))]
+    return {file.stem: file for file in files if file.is_file()}
 
 
 def stores(write: bool = False) -> tuple[KafkaSettings, ClickHouseSettings]:
