@@ -72,6 +72,8 @@ class Increase(Dated):
 
 
 Minutes = Annotated[int, Field(ge=0, le=10080)]
+CRITICAL = Decimal(10)
+"""What is critical is about so many USD at least, unless the rule says otherwise."""
 
 
 class RuleBase(CatalogModel):
@@ -80,6 +82,7 @@ class RuleBase(CatalogModel):
     id: Name
     name: Name
     tenant: str = "*"
+    """Tenant that it is for; `*`: all tenants, each by itself."""
     scope: Scope = Field(default_factory=dict)
     for_minutes: Minutes = 0
     """Minutes that the condition must last before the alert fires; until then it is pending."""
@@ -109,8 +112,12 @@ Percents = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], AfterValidator(
 class Budget(RuleBase):
     """An amount for a period, in the period's own timezone, and the percentages that fire an alert."""
 
+    tenant: str = "default"
+    """Tenant that it is for. Absent: `default`, the operator's own. `*`: every tenant has it for itself."""
     amount: Positive
     """USD."""
+    critical_usd: NonNegative = CRITICAL
+    """An amount below this is at most a warning, also when it is used up. USD."""
     counts: Literal["cost", "charged"] = "cost"
     """Amount that counts: cost (providers charge it) or charged (internal customers pay it, with markups)."""
     period: Literal["hour", "day", "week", "month", "quarter", "year"] = "month"
@@ -152,6 +159,8 @@ class SpendSpike(RuleBase):
     grain: Literal["minute", "hour", "day"] = "hour"
     min_usd: NonNegative = Decimal(1)
     """Smaller rises are ignored. USD."""
+    critical_usd: NonNegative = CRITICAL
+    """Smaller rises are at most a warning. USD above what is usual in a window."""
     sensitivity: Positive = Decimal(1)
     """1 is the default; 2 fires at half the distance from normal, 0.5 at twice."""
 
@@ -166,6 +175,8 @@ class Anomaly(RuleBase):
     """IANA name; days and weeks of the pattern begin at its midnight."""
     min_usd: NonNegative = Decimal(1)
     """Smaller differences are ignored. USD."""
+    critical_usd: NonNegative = CRITICAL
+    """Smaller differences are at most a warning. USD in a window."""
     sensitivity: Positive = Decimal(1)
     """1 is the default; 2 fires at half the distance from normal, 0.5 at twice."""
     direction: Literal["up", "down", "both"] = "both"

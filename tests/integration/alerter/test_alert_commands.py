@@ -46,7 +46,12 @@ def test_alerts_are_listed_taken_in_hand_and_left_alone(
     for name, value in environment(stack.kafka, house).items():
         monkeypatch.setenv(name, value)
     plan = Budget(
-        id="b", name="B", amount=Decimal(10), rolling_days=30, thresholds=(Decimal(50), Decimal(100))
+        id="b",
+        name="B",
+        tenant="*",
+        amount=Decimal(10),
+        rolling_days=30,
+        thresholds=(Decimal(50), Decimal(100)),
     )
     catalog = Catalog(revision=1, created_at=NOW, budgets=(plan,))
     watch = Alerter(

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.stack
 CATALOG = Catalog(
     revision=1,
     created_at=NOW,
-    budgets=(Budget(id="b", name="B", amount=Decimal(10), scope={"team": ("growth",)}),),
+    budgets=(Budget(id="b", name="B", tenant="*", amount=Decimal(10), scope={"team": ("growth",)}),),
     rules=(SpendSpike(id="s", name="S", group_by=("team",), grain="minute"),),
 )
 

@@ -25,7 +25,9 @@ pytestmark = pytest.mark.stack
 CATALOG = Catalog(
     revision=1,
     created_at=NOW,
-    budgets=(Budget(id="growth", name="Growth", amount=Decimal(100), thresholds=(Decimal(100),)),),
+    budgets=(
+        Budget(id="growth", name="Growth", tenant="*", amount=Decimal(100), thresholds=(Decimal(100),)),
+    ),
     rules=(
         SpendSpike(id="spike", name="Spike", grain="minute"),
         Anomaly(id="odd", name="Odd", settle_minutes=0),

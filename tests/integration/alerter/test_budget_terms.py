@@ -19,7 +19,7 @@ from outlay_schemas.catalog.watch import Budget
 pytestmark = pytest.mark.stack
 
 BUDGET = {
-    "id": "b", "name": "B", "amount": 300, "scope": {"team": ["growth"]}, "thresholds": [100],
+    "id": "b", "name": "B", "tenant": "*", "amount": 300, "scope": {"team": ["growth"]}, "thresholds": [100],
     "forecast_thresholds": [100], "burn": [{"hours": 1, "rate": 10}],
 }  # fmt: skip
 

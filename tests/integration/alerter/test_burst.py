@@ -76,7 +76,8 @@ def test_a_burn_rate_alert_speaks_of_its_own_window(
     ]
     write(house, [*quiet_month(), *burst])
     month = Budget(
-        id="b", name="B", amount=Decimal(400), thresholds=(), burn=(Burn(hours=Decimal(1), rate=Decimal("14.4")),)
+        id="b", name="B", tenant="*", amount=Decimal(400), thresholds=(),
+        burn=(Burn(hours=Decimal(1), rate=Decimal("14.4")),),
     )  # fmt: skip
     alert = alerts_of(clickhouse, budgets=[month])["b burn-1h"]
     first, second = alert.contributors[:2]
@@ -101,7 +102,7 @@ def test_an_alert_and_a_comparison_split_the_same_data_alike(
     after = [cost_event("acme", 100 + n, NOW - timedelta(minutes=n), "3", tokens=1999) for n in range(50)]
     write(house, [*before, *after])
     hour = Budget(
-        id="b", name="B", amount=Decimal(100), rolling_days=1, thresholds=(),
+        id="b", name="B", tenant="*", amount=Decimal(100), rolling_days=1, thresholds=(),
         burn=(Burn(hours=Decimal(1), rate=Decimal(2)),),
     )  # fmt: skip
     alert = alerts_of(clickhouse, budgets=[hour])["b burn-1h"]
@@ -132,7 +133,7 @@ def test_a_spike_is_compared_with_what_made_it_a_spike(
 
 
 BURN = Budget(
-    id="b", name="B", amount=Decimal(400), thresholds=(),
+    id="b", name="B", tenant="*", amount=Decimal(400), thresholds=(),
     burn=(Burn(hours=Decimal(1), rate=Decimal("14.4"), severity="critical"), Burn(hours=Decimal(6), rate=Decimal(3))),
 )  # fmt: skip
 RULES: Sequence[AlertRule] = (

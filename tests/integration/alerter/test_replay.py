@@ -34,7 +34,8 @@ RULES = """
 - {type: price_change, id: ahead, name: Ahead}
 """
 BUDGETS = (
-    "- {id: growth, name: Growth, amount: 24000, rolling_days: 20, scope: {team: growth}, thresholds: [10]}"
+    "- {id: growth, name: Growth, tenant: '*', amount: 24000,"
+    " rolling_days: 20, scope: {team: growth}, thresholds: [10]}"
 )
 
 
@@ -105,7 +106,7 @@ def test_a_plan_shows_what_changed_rules_would_have_fired(clickhouse: ClickHouse
         {"id": "expensive", "name": "D", "metric": "cost", "above": 1000, "group_by": ["team"]}
     )
     plan = Budget.model_validate(
-        {"id": "gone", "name": "G", "amount": 5, "period": "day", "thresholds": [100]}
+        {"id": "gone", "name": "G", "tenant": "*", "amount": 5, "period": "day", "thresholds": [100]}
     )
     old = Catalog(revision=1, created_at=NOW, rules=(rule,), budgets=(plan,))
     new = Catalog(revision=2, created_at=NOW, rules=(rule.model_copy(update={"above": 60}),))

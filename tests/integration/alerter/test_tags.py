@@ -21,8 +21,8 @@ pytestmark = pytest.mark.stack
 
 PROD = {"tags.env": "prod", "team": "growth"}
 BUDGET = {
-    "id": "prod", "name": "Prod", "scope": PROD, "amount": 10, "thresholds": [100], "forecast_thresholds": [100],
-    "rollover_percent": 10, "burn": [{"hours": 1, "rate": 1000}],
+    "id": "prod", "name": "Prod", "tenant": "*", "scope": PROD, "amount": 10, "thresholds": [100],
+    "forecast_thresholds": [100], "rollover_percent": 10, "burn": [{"hours": 1, "rate": 1000}],
 }  # fmt: skip
 CATALOG = Catalog(
     revision=1,

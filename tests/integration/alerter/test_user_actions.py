@@ -142,7 +142,10 @@ def test_an_anomaly_that_was_expected_is_learnt_and_a_similar_one_does_not_fire(
 def test_the_end_of_its_period_ends_a_budgets_alert_once_also_when_late_events_come(
     clickhouse: ClickHouseClient,
 ) -> None:
-    clock, plans = FakeClock(NOW), [Budget(id="b", name="B", amount=Decimal(10), thresholds=(Decimal(50),))]
+    clock, plans = (
+        FakeClock(NOW),
+        [Budget(id="b", name="B", tenant="*", amount=Decimal(10), thresholds=(Decimal(50),))],
+    )
     watch = Alerter(
         RollupReader(clickhouse), Store(clickhouse), clock, channels=["bus", "webhook"],
         watchlist=lambda: Watchlist(Catalog(revision=1, created_at=NOW, budgets=tuple(plans))),

@@ -81,7 +81,7 @@ TERMS: dict[str, dict[str, object]] = {
 
 def budget(name: str, **terms: object) -> Budget:
     return Budget.model_validate(
-        {"id": name, "name": f"Budget {name}", "amount": 4000, "thresholds": [0.001],
+        {"id": name, "name": f"Budget {name}", "tenant": "*", "amount": 4000, "thresholds": [0.001],
          "forecast_thresholds": [0.001], **terms}
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from outlay_reports.budgets import previous_period
 from outlay_reports.compare import compare
 from outlay_reports.explore_links import alert_link
 from outlay_reports.range_sums import needs_ledger
-from outlay_schemas.alerts import Alert, Contributor, Effect, EffectKind, State
+from outlay_schemas.alerts import SEVERITY_RANK, Alert, Contributor, Effect, EffectKind, Severity, State
 from outlay_schemas.dimensions import FREE
 from outlay_schemas.events import Grain
 from outlay_schemas.money import Usd, to_pico, to_usd
@@ -58,7 +58,7 @@ class AlertBuilder:
             id=change.id, tenant=key.tenant, rule=key.rule, rule_type=finding.rule_type,
             scope={name: v[0] if len(v) == 1 else list(v) for name, v in key.scope.items()},
             window=span.start if finding.rule_type == "budget_burn" else finding.shown or key.window,
-            window_end=span.end, level=key.level, severity=finding.severity, state=_shown_state(change.state),
+            window_end=span.end, level=key.level, severity=_severity(change), state=_shown_state(change.state),
             title=finding.title, summary=finding.summary, actual=to_usd(finding.actual),
             expected=None if finding.expected is None else to_usd(finding.expected),
             contributors=[], at=self._clock.now(), query=_query(key.tenant, span, key.scope),
@@ -150,6 +150,14 @@ def _impact(finding: Finding, span: TimeRange) -> tuple[Usd | None, Usd | None]:
     over = finding.actual - finding.expected
     per_hour = round(over / Fraction(span.length // timedelta(seconds=1), 3600))
     return to_usd(over), None if finding.rule_type in _TOTALS else to_usd(per_hour)
+
+
+def _severity(change: Transition) -> Severity:
+    """Return the severity: an alert can get worse while it lasts, and is resolved with the worst that it was."""
+    before, now = change.before, change.finding.severity
+    if before is None or not before.active or before.alert is None:
+        return now
+    return max(now, before.alert.severity, key=SEVERITY_RANK.__getitem__)
 
 
 def _shown_state(state: StoredState) -> State:

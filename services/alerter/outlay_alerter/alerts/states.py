@@ -15,7 +15,7 @@ from typing import Literal
 
 from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.time_ranges import TimeRange
-from outlay_schemas.alerts import Alert, EffectKind, Severity, State
+from outlay_schemas.alerts import SEVERITY_RANK, Alert, EffectKind, Severity, State
 from outlay_schemas.digests import digest
 
 UNTIL = "%Y-%m-%d %H:%M UTC"
@@ -264,7 +264,10 @@ def _next(
         return None
     if state == "pending":
         return "firing" if finding.held(before.decided_at, again.now) else None
-    return "firing" if again.due(before) and not finding.once else None
+    worse = (
+        before.alert is not None and SEVERITY_RANK[finding.severity] > SEVERITY_RANK[before.alert.severity]
+    )
+    return "firing" if worse or (again.due(before) and not finding.once) else None
 
 
 def open_alerts(rule: str, known: Mapping[str, AlertRecord]) -> dict[str, datetime]:

@@ -226,6 +226,7 @@ class WatchedScope:
         severity: Severity = (
             "info" if actual < expected else "critical" if verdict.score >= 0.75 else "warning"
         )
+        severity = base.at_most(severity, actual - expected, rule.spec.critical_usd)
         return Finding(
             rule, Key(rule.tenant, rule.id, self._scope, begun, LEVEL), verdict.fired, severity, title, summary,
             actual, expected, judged=TimeRange(at, at + self._length),

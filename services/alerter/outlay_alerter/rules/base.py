@@ -16,8 +16,10 @@ from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding
 from outlay_alerter.rules.watch import NONE, Budget, Watch, compile_rule
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
 from outlay_reports.budgets import BudgetStatus
+from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog.watch import RuleBase
 from outlay_schemas.events import Grain
+from outlay_schemas.money import to_pico
 
 if TYPE_CHECKING:
     from outlay_alerter.rules.price_change import Announced
@@ -204,6 +206,11 @@ class Kind:
     """Why it cannot be tried on the past; empty: it can."""
     no_series: str = ""
     """Why it cannot be tried on a series of values; empty: it can."""
+
+
+def at_most(severity: Severity, amount: int, least: Decimal) -> Severity:
+    """Return a severity, critical only if it is about `least` USD or more; `amount` is pico-USD."""
+    return "warning" if severity == "critical" and abs(amount) < to_pico(least) else severity
 
 
 def back(start: datetime, grain: Grain, windows: int) -> datetime:

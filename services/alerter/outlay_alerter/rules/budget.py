@@ -39,7 +39,7 @@ def compile_rule(b: schema.Budget, tenant: str) -> Budget:
     """Return a budget of the catalog as the evaluator needs it."""
     return Budget(
         **{**vars(plan_of(b, tenant)), **common(b, tenant)}, thresholds=b.thresholds,
-        forecasts=b.forecast_thresholds, burns=b.burn, closed=b.fail == "closed",
+        forecasts=b.forecast_thresholds, burns=b.burn, closed=b.fail == "closed", critical=b.critical_usd,
     )  # fmt: skip
 
 
@@ -157,8 +157,9 @@ def _actual(budget: Budget, span: TimeRange, amount: int, spent: Spent, threshol
     level, total = level_of(threshold), spent.spent
     breached = crossed(total, amount, threshold)
     used = f"{_percent(total, amount)} used" if breached else f"back below {level}%"
+    severity = base.at_most(severity_of(threshold), amount, budget.critical)
     return _finding(
-        budget, span, level, breached=breached, severity=severity_of(threshold), shown=span.start,
+        budget, span, level, breached=breached, severity=severity, shown=span.start,
         title=f"{_named(budget)}: {used} ({dollars(total)} of {dollars(amount)})",
         summary=(
             f"{dollars(total)} of {dollars(amount)} spent in {_period(budget, span)}."

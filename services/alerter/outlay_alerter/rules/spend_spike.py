@@ -16,6 +16,7 @@ from outlay_alerter.rules.base import Evaluation, Judged, Kind, Measure, Needs, 
 from outlay_alerter.rules.watch import Rule, Scope
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
+from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.dimensions import scope_text
 from outlay_schemas.events import Grain
@@ -163,12 +164,13 @@ def _finding(rule: SpendSpike, key: Key, verdict: Verdict, actual: int, window: 
     where, grain, expected = scope_text(key.scope), rule.spec.grain, verdict.expected or 0
     times = f", {actual / expected:.1f} times as usual" if expected else ""
     breached = verdict.outcome == "spike"
+    severity: Severity = "critical" if verdict.limit is not None and actual > 3 * verdict.limit else "warning"
     title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {grain}"
     if breached:
         title = f"{rule.name}: {where} at {dollars(actual)} a {grain}{times}"
     return Finding(
         rule, key, breached,
-        severity="critical" if verdict.limit is not None and actual > 3 * verdict.limit else "warning",
+        severity=base.at_most(severity, actual - expected, rule.spec.critical_usd),
         title=title,
         summary=(
             f"{dollars(actual)} in a {grain}; the median of the {verdict.windows} before it is"

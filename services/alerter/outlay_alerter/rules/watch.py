@@ -87,6 +87,8 @@ class Budget(Watch, BudgetPlan):
     thresholds: tuple[Decimal, ...]
     forecasts: tuple[Decimal, ...] = ()
     burns: tuple[schema.Burn, ...] = ()
+    critical: Decimal = Decimal(0)
+    """What is critical is about so many USD at least."""
     closed: bool = False
     """Whether callers must stop when its status is unknown."""
 

@@ -1,9 +1,11 @@
 """What still fires is notified again, unless somebody acknowledged it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tests.support.alert_rules import budget
+from tests.support.alerts import alert
 
 from outlay_alerter.alerts.states import AlertRecord, RenotifyPolicy, transitions
 from outlay_alerter.rules import budget as budgets
@@ -31,6 +33,19 @@ def test_a_firing_alert_is_sent_again_but_an_acknowledged_one_is_not() -> None:
     assert again("firing", RenotifyPolicy(NOW, day, {"b": NOW + day})) == []
     assert again("firing", RenotifyPolicy(NOW, None, {"b": NOW - timedelta(hours=1)})) == [4]
     assert again("firing", RenotifyPolicy(NOW, None, {"b": sent - day})) == []
+
+
+def test_an_alert_that_gets_worse_is_sent_at_once_and_one_that_gets_better_is_not() -> None:
+    (first, *_) = budgets.findings(budget(), budget_period(budget(), NOW), Spent(100 * DOLLAR))
+    for severity, now, expected in (
+        ("warning", "critical", ["firing"]),
+        ("critical", "critical", []),
+        ("critical", "warning", []),
+    ):
+        shown = alert(severity=severity)
+        known = AlertRecord(first.key.id(), "b", "firing", 1, first.key.window, NOW, alert=shown)
+        found = replace(first, severity=now)  # type: ignore[arg-type] # one of the three
+        assert [one.state for one in transitions([found], {known.id: known})] == expected
 
 
 def test_an_acknowledged_alert_resolves_and_fires_again() -> None:

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.watch import Budget
+from outlay_alerter.watchlist import Watchlist
 from outlay_reports.budgets import budget_period, crossed, percent_of
+from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -87,3 +90,23 @@ def test_a_budget_of_zero_is_more_than_used_up_by_anything() -> None:
     (found,) = budgets.findings(plan, budget_period(plan, AT), Spent(1))
     assert found.breached
     assert "more than 100% used" in found.title
+
+
+@pytest.mark.parametrize(
+    ("amount", "floor", "severity"), [(9, 10, "warning"), (10, 10, "critical"), (9, 0, "critical")]
+)
+def test_a_budget_of_little_money_is_at_most_a_warning(amount: int, floor: int, severity: str) -> None:
+    spec = schema.Budget(id="b", name="B", amount=Decimal(amount), critical_usd=Decimal(floor))
+    plan = budgets.compile_rule(spec, "acme")
+    whole = budgets.findings(plan, budget_period(plan, AT), Spent(amount * DOLLAR))[-1]
+    assert (whole.key.level, whole.breached, whole.severity) == ("100", True, severity)
+
+
+def test_a_budget_without_a_tenant_is_the_operators_own() -> None:
+    own, each = (
+        schema.Budget(id="own", name="O", amount=Decimal(1)),
+        schema.Budget(id="each", name="E", amount=Decimal(1), tenant="*"),
+    )
+    watchlist = Watchlist(Catalog(revision=1, created_at=AT, budgets=(own, each)))
+    assert [one.id for one in watchlist.budgets("default")] == ["own", "each"]
+    assert [one.id for one in watchlist.budgets("acme")] == ["each"]
