@@ -3,7 +3,7 @@ that was read creates. A service commits after its work is durable: a crash repe
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 Partition = tuple[str, int]
@@ -27,6 +27,9 @@ class Committable:
     """The next offset to read of each partition, once everything before it is durable."""
 
     offsets: Mapping[Partition, int]
+    handled: Mapping[Partition, int] = field(default_factory=dict)
+    """The next offset of partitions whose records were handled, though a part of the work waits: noted with the
+    offset that is committed, which stays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,18 +127,29 @@ class KafkaSource:
         """Commit for the partitions still owned; if one was lost, its new owner repeats the work. A commit during a
         rebalance is dropped: only `poll` completes a rebalance, so a retry would never end."""
         owned = self._consumer.assignment()
-        offsets = {
-            TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)
-            for (topic, partition), offset in committable.offsets.items()
-            if TopicPartition(topic, partition) in owned
-        }
-        if not offsets:
-            return
+        places = {**committable.handled, **committable.offsets}
         with away("offsets could not be committed"):
             try:
-                self._consumer.commit(offsets, timeout_ms=15_000)
+                offsets = {
+                    partition: found
+                    for place in places
+                    if (partition := TopicPartition(*place)) in owned
+                    and (found := self._committed(place, committable)) is not None
+                }
+                if offsets:
+                    self._consumer.commit(offsets, timeout_ms=15_000)
             except _LOST:
                 log.warning("not committed: the partitions have another owner, who repeats the work")
+
+    def _committed(self, place: Partition, committable: Committable) -> "OffsetAndMetadata | None":
+        """Return what to commit for a partition; None if nothing was committed yet, and nothing is to be."""
+        offset = committable.offsets.get(place)
+        if offset is None:
+            offset = self._consumer.committed(TopicPartition(*place), timeout_ms=15_000)
+        if offset is None:
+            return None
+        handled = committable.handled.get(place)
+        return OffsetAndMetadata(offset, "" if handled is None else str(handled), -1)
 
     def lag(self) -> int:
         """Return the records still to be read, by the newest high-water marks seen."""

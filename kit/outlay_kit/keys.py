@@ -180,6 +180,8 @@ class KeyRing:
         self._seen: tuple[int, int, int] | None = None
         self._keys: dict[str, ApiKey] = {}
         self._ends: dict[str, datetime] = {}
+        self.tenants = 0
+        """Tenants that have a key to send events with, or had one that ended by itself."""
         self.refresh()
 
     def end(self, key_id: str, ends: datetime) -> None:
@@ -197,6 +199,8 @@ class KeyRing:
             raise KeyFileError(f"{self._path} cannot be read: {error}") from error
         if seen != self._seen:
             self._keys = {key.id: key for key in self._file.all()}
+            senders = {k.tenant for k in self._keys.values() if "ingest" in k.scopes and not k.revoked}
+            self.tenants = len(senders)
             self._seen = seen
 
     def find(self, key_id: str) -> ApiKey | None:

@@ -152,18 +152,23 @@ class Loop:
             self._handled += 1
             self._open.append((self._handled, batch.committable))
             RECORDS.inc(len(batch.records))
-        self._commit()
+        self._commit(new=bool(batch.records))
         self._note_lag()
 
-    def _commit(self) -> None:
+    def _commit(self, new: bool) -> None:
         durable = self._settled()
         offsets: dict[Partition, int] = {}
         while self._open and self._open[0][0] <= durable:
             for partition, offset in self._open.popleft()[1].offsets.items():
                 offsets[partition] = max(offset, offsets.get(partition, 0))
             BATCHES.inc()
+        handled: dict[Partition, int] = {}
+        if new:
+            for _, committable in self._open:
+                handled.update(committable.offsets)
+        if offsets or handled:
+            self._persist(lambda: self._source.commit(Committable(offsets, handled)))
         if offsets:
-            self._persist(lambda: self._source.commit(Committable(offsets)))
             failpoint("after_commit")
 
     def _note_lag(self) -> None:

@@ -60,6 +60,17 @@ class Offsets:
             found = {p: client.committed(TopicPartition(topic, p), timeout_ms=_TIMEOUT_MS) for p in starts}
         return {p: max(starts[p], offset or 0) for p, offset in found.items()}
 
+    def handled(self, group: str, topic: str) -> Places:
+        """Return the offset up to which `group` handled records: past the committed one where a part of the work waits
+        (docs/adr/0013)."""
+        with self._client(group) as client:
+            partitions = client.partitions_for_topic(topic) or ()
+            found = {
+                p: client.committed(TopicPartition(topic, p), metadata=True, timeout_ms=_TIMEOUT_MS)
+                for p in partitions
+            }
+        return {p: _handled(at.offset, at.metadata) for p, at in found.items() if at is not None}
+
     def read(self, topic: str, low: Places, high: Places, on_record: Callable[[Record], None]) -> None:
         """Feed every record from `low` up to, not including, `high` to `on_record`. Raises Retryable also if nothing
         arrives for `_PATIENCE_POLLS` polls: a lost broker does not answer."""
@@ -110,6 +121,11 @@ class Offsets:
             if client := self._clients.pop(group, None):
                 client.close(autocommit=False)
             raise Retryable(f"Kafka did not answer: {error}") from error
+
+
+def _handled(offset: int, noted: str) -> int:
+    """Return the offset that is noted beside a committed one; other programs may note anything."""
+    return max(offset, int(noted)) if noted.isascii() and noted.isdigit() and len(noted) < 20 else offset
 
 
 def read_whole(settings: KafkaSettings, topic: str, on_record: Callable[[Record], None]) -> None:

@@ -24,6 +24,7 @@ from outlay_kit.kafka import (
     RecordSource,
     deliver,
 )
+from outlay_kit.offsets import Offsets
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.topics import Durability, create_topics
 from outlay_schemas.topics import Topic
@@ -283,3 +284,36 @@ def test_a_topic_of_an_older_release_is_made_to_take_larger_records(request: pyt
     sink = KafkaSink(settings, compression_type=None)
     deliver(sink, name, [b"x" * 2 * 2**20])
     sink.close()
+
+
+def test_what_is_only_noted_as_handled_is_read_again(broker: Broker) -> None:
+    broker.send(b"1", b"2", b"3")
+    first = broker.join()
+    records = read(first, 3)
+    first.commit(Batch(records[:1]).committable)
+    first.commit(Committable({}, Batch(records).committable.offsets))
+    first.close()
+    assert [r.value for r in read(broker.join(), 2)] == [b"2", b"3"]
+
+
+@pytest.mark.stack
+def test_others_see_what_is_handled_and_what_is_committed(request: pytest.FixtureRequest) -> None:
+    settings = _settings(request)
+    broker, offsets = _on_kafka(settings), Offsets(settings)
+    broker.send(b"1", b"2", b"3")
+    source = broker.join()
+    records = read(source, 3)
+    number = records[0].partition
+    source.commit(Committable({}, Batch(records).committable.offsets))
+    assert (
+        offsets.handled(broker.group, broker.topic) == {}
+    )  # beside what no one committed yet nothing is noted
+    source.commit(Batch(records[:1]).committable)
+    assert offsets.handled(broker.group, broker.topic) == {number: 1}
+    source.commit(Committable({}, Batch(records).committable.offsets))
+    assert offsets.handled(broker.group, broker.topic) == {number: 3}
+    assert offsets.committed(broker.group, broker.topic)[number] == 1
+    source.commit(Batch(records).committable)
+    assert offsets.committed(broker.group, broker.topic)[number] == 3
+    broker.close()
+    offsets.close()

@@ -11,6 +11,7 @@ import httpx
 
 from outlay_ingest.api import IngestApi
 from outlay_ingest.body import MemoryBudget
+from outlay_ingest.progress import Fairness
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import Writer
@@ -127,8 +128,16 @@ class Rig:
         self.health = Health(self.clock, 60)
         self.health.ready = True
         self.quotas = Quotas("a", lambda key, value: self.sink.send(QUOTAS.name, value, key), self.clock)
+        self.fairness = Fairness(self.settings, self.keys, self.clock)
         self.endpoint = IngestApi(
-            self.settings, self.keys, self.writer, self.budget, self.clock, self.health, self.quotas
+            self.settings,
+            self.keys,
+            self.writer,
+            self.budget,
+            self.clock,
+            self.health,
+            self.quotas,
+            self.fairness,
         )
         transport = httpx.ASGITransport(self.endpoint.app(), raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://ingest")

@@ -45,7 +45,8 @@ Grant = tuple[ResourceType, str, str]
 GRANTS: dict[str, list[Grant]] = {
     "ingest": [
         (TOPIC, "usage.events", "WRITE"), (TOPIC, "usage.dead-letter", "WRITE"), (TOPIC, "keys.revocations", "READ"),
-        (TOPIC, "keys.quotas", "READ"), (TOPIC, "keys.quotas", "WRITE"),
+        (TOPIC, "keys.quotas", "READ"), (TOPIC, "keys.quotas", "WRITE"), (TOPIC, "cost.events", "DESCRIBE"),
+        (GROUP, "outlay-pricer", "DESCRIBE"), (GROUP, "outlay-aggregator", "DESCRIBE"),
     ],
     "pricer": [
         (TOPIC, "usage.events", "READ"), (TOPIC, "usage.events.*", "READ"), (TOPIC, "cost.catalog", "READ"),

@@ -3,7 +3,6 @@
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
-from outlay_aggregator.watermark import Watermark
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.kafka import KafkaSink, KafkaSource
 from outlay_kit.loop import Bounds, Loop, Stopped
@@ -12,6 +11,7 @@ from outlay_kit.offsets import Offsets
 from outlay_kit.service import Service
 from outlay_kit.telemetry import get_logger
 from outlay_kit.tracing import start
+from outlay_kit.watermark import Watermark
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
 
 log = get_logger(__name__)

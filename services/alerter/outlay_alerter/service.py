@@ -4,7 +4,6 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from prometheus_client import Counter
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.builder import MOST_EXPLAINED, AlertBuilder
@@ -15,6 +14,7 @@ from outlay_alerter.alerts.suppression import SuppressionContext, joined_snoozed
 from outlay_alerter.alerts.user_actions import action_changes, expectations, snoozes
 from outlay_alerter.budget_api.service import BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
+from outlay_alerter.changed_minutes import changed_minutes
 from outlay_alerter.evaluator import TenantEvaluator
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.catalog_feed import CatalogFeed
@@ -26,46 +26,16 @@ from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.budgets import BudgetStatus
 from outlay_schemas.alerts import SEVERITY_RANK, AlertAction
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.errors import UNREADABLE
-from outlay_schemas.events import Aware, Grain
-
-
-class _Touched(msgspec.Struct):
-    tenant: str
-    grain: Grain
-    window: Aware
-
 
 MACHINE_CHANNELS = ("bus",)
 """Channels that also get suppressed alerts."""
 _LOOK = 2.0
 """Seconds between two looks for user actions."""
 
-_touched = msgspec.json.Decoder(_Touched)
+_MOST_NEW = 100
+"""Tenants without rollups that a batch may name: the first minute of a new one comes before its first day."""
+
 log = get_logger(__name__)
-UNREADABLE_RECORDS = Counter(
-    "outlay_alerter_unreadable_records_total", "Records of cost.rollups that are not rollup windows"
-)
-
-
-def changed_minutes(batch: Batch) -> dict[str, set[datetime]]:
-    """Return the minutes that changed, by tenant.
-
-    A record that is not of rollup windows is logged and skipped: the rollup tables hold the figures.
-    """
-    changed: dict[str, set[datetime]] = {}
-    for record in batch.records:
-        try:
-            windows = _touched.decode_lines(record.value)
-        except UNREADABLE as error:
-            place = f"{record.topic}/{record.partition}/{record.offset}"
-            log.warning("a record is not of rollup windows", record=place, error=str(error))
-            UNREADABLE_RECORDS.inc()
-            continue
-        for window in windows:
-            if window.grain == "minute":
-                changed.setdefault(window.tenant, set()).add(window.window)
-    return changed
 
 
 class Alerter:
@@ -100,12 +70,28 @@ class Alerter:
         self._routed, self._stood = routed, stood
         self._statuses = BudgetStatusStore(store.clickhouse)
         self._calm: dict[str, datetime] = {}
+        self._known_tenants: set[str] = set()
         self._looked, self._heard = clock.monotonic(), 0
 
     def handle(self, batch: Batch) -> None:
         """Evaluate every tenant of the batch once, for the minutes that changed. Raises Retryable."""
-        for tenant, minutes in changed_minutes(batch).items():
+        changed = changed_minutes(batch, self._clock.now())
+        for tenant in self._strangers(changed):
+            del changed[tenant]
+        for tenant, minutes in changed.items():
             self.evaluate(tenant, minutes)
+
+    def _strangers(self, tenants: Iterable[str]) -> set[str]:
+        """Return the tenants without rollups, if they are too many to be new ones. Raises Retryable."""
+        unknown = set(tenants) - self._known_tenants
+        if len(unknown) <= _MOST_NEW:
+            return set()
+        self._known_tenants = set(self._rollups.tenants())
+        unknown -= self._known_tenants
+        if len(unknown) <= _MOST_NEW:
+            return set()
+        log.warning("rollup windows of tenants that have no rollups", count=len(unknown))
+        return unknown
 
     def evaluate_all(self) -> None:
         """Evaluate every tenant as of now and as of its newest minute: at the start, and for a new catalog."""

@@ -22,6 +22,7 @@ from outlay_ingest.domain.endpoints import ENDPOINTS
 from outlay_ingest.domain.nested_spans import RequestSpans, SpanMemory
 from outlay_ingest.domain.rate_limits import LimitStatus, RateLimiter, nearest
 from outlay_ingest.domain.reading import CHUNK_BYTES, Rules, TooManyEventsError
+from outlay_ingest.progress import Fairness
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.requests import HEADER, FastPath, FastRequest, RefusalLog, RequestIds, names
 from outlay_ingest.settings import Settings
@@ -53,6 +54,7 @@ class IngestApi:
     clock: Clock
     health: Health
     quotas: Quotas
+    fairness: Fairness
     tracing: "Tracing | None" = None
 
     def __post_init__(self) -> None:
@@ -143,6 +145,7 @@ class IngestApi:
                 f"key {key.id} may send {rate.limit} a minute; send the same again after Retry-After seconds"
             )
             raise _come_later("rate_limited", detail, rate)
+        self.fairness.check(key.tenant)
 
     async def _keep_traced(self, request: FastRequest, tenant: str, body: bytes) -> Kept:
         if request.span is None:
@@ -164,7 +167,7 @@ class IngestApi:
             request.head.spans = RequestSpans(self._spans[tenant])
         rules = Rules(tenant, now, self._future, self._age, self.settings.max_events)
         work: list[Coroutine[None, None, None]] = []
-        kept = Kept()
+        kept, size = Kept(), 0
         try:
             for chunk in request.endpoint.read(body, request.head, rules):
                 if chunk.events:
@@ -174,15 +177,16 @@ class IngestApi:
                 kept.accepted += chunk.events
                 kept.ignored += chunk.ignored
                 kept.rejections += chunk.rejections
+                size += len(chunk.lines) + sum(len(each.raw) for each in chunk.rejections)
                 metrics.measured(rules.skews)
                 if len(body) > CHUNK_BYTES:
                     await asyncio.sleep(0)  # let others go on between the chunks of a large body
-        except (Invalid, TooManyEventsError) as error:
+            self.fairness.check(tenant)  # others of this tenant may have come in meanwhile
+        except (Invalid, TooManyEventsError, Problem) as error:
             for one in work:  # a request is taken or refused whole: what was read is not begun
                 one.close()
-            if isinstance(error, Invalid):
-                raise Problem(HTTPStatus.BAD_REQUEST, error.code, error.message) from None
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_many_events", str(error)) from None
+            raise _problem(error) from None
+        self.fairness.take(tenant, size)
         await (work[0] if len(work) == 1 else asyncio.gather(*work))
         if request.head.spans is not None:
             request.head.spans.commit()
@@ -195,6 +199,15 @@ class IngestApi:
 
 def _probe(fine: bool) -> Response:
     return Response("ok\n" if fine else "not ok\n", 200 if fine else 503)
+
+
+def _problem(error: Exception) -> Problem:
+    """Return what a whole request is refused with."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, Invalid):
+        return Problem(HTTPStatus.BAD_REQUEST, error.code, error.message)
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_many_events", str(error))
 
 
 def _come_later(code: str, detail: str, standing: LimitStatus) -> Problem:

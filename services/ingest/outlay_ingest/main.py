@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from outlay_ingest.api import IngestApi
 from outlay_ingest.body import MemoryBudget
+from outlay_ingest.progress import Fairness
 from outlay_ingest.quotas import Quotas
 from outlay_ingest.settings import Settings
 from outlay_ingest.writer import ConnectingSink, Writer
@@ -59,8 +60,11 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     service = Service("ingest", Settings)
     settings, clock, health = service.settings, service.clock, service.health
     keys = KeyRing(settings.keys_file, clock)
-    name = f"{socket.gethostname()}-{settings.port}"
-    quotas = Quotas(name, lambda key, value: sink.send(QUOTAS.name, value, key, partition=0), clock)
+    quotas = Quotas(
+        f"{socket.gethostname()}-{settings.port}",
+        lambda key, value: sink.send(QUOTAS.name, value, key, partition=0),
+        clock,
+    )
     followers = (
         follow_ends(settings.kafka, keys, clock),
         TopicFollower(settings.kafka, QUOTAS, quotas.take, clock).start(),
@@ -73,7 +77,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
         return connect(settings, clock)
 
     sink = ConnectingSink(connect_informed)
-    budget = MemoryBudget(settings.max_bytes_in_flight)
+    budget, fairness = MemoryBudget(settings.max_bytes_in_flight), Fairness(settings, keys, clock).follow()
     writer = Writer(sink, budget, settings, clock)
     tracing = start("ingest")
     GuardedProtocol.head_seconds = settings.header_seconds
@@ -83,6 +87,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
         """Take up new and revoked keys. Report progress while this loop turns and Kafka's client is well."""
         while True:
             await asyncio.sleep(1.0 if health.ready else 0.05)
+            fairness.tick()
             if sink.failure is not None:
                 log.error("cannot use Kafka", error=str(sink.failure))
                 os._exit(1)
@@ -109,7 +114,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
         if tracing is not None:
             await asyncio.to_thread(tracing.close)
 
-    endpoint = IngestApi(settings, keys, writer, budget, clock, health, quotas, tracing)
+    endpoint = IngestApi(settings, keys, writer, budget, clock, health, quotas, fairness, tracing)
     # What is here now lives as long as the process, and what requests make ends by itself: looking through all of
     # it again and again for cycles only makes requests wait.
     gc.freeze()

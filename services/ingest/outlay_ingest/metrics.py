@@ -21,6 +21,18 @@ SKEW = Gauge(
 )
 MOST_SOURCES = 100
 _sources: set[str] = set()
+UNCOUNTED = Gauge(
+    "outlay_ingest_uncounted_bytes",
+    "Bytes accepted here that are not counted yet, where several tenants have keys",
+)
+WINDOW = Gauge(
+    "outlay_ingest_window_bytes", "Bytes that may be accepted and not counted, all tenants together"
+)
+TURNED_AWAY = Counter(
+    "outlay_ingest_backlog_full_total",
+    "Requests refused because their tenant had too much waiting",
+    ["tenant"],
+)
 RECORDS = Counter("outlay_ingest_records_total", "Kafka records written")
 
 

@@ -67,7 +67,7 @@ class Sender(threading.Thread):
         self._events, self._rate, self._batch = events, rate, 100
         self.accepted = 0
         self.refused = 0
-        """Answers 503."""
+        """Answers 503, or 429 where other tenants have keys too."""
         self.failed = 0
         """Requests that no ingest took at once."""
         self.start()
@@ -92,8 +92,8 @@ class Sender(threading.Thread):
         except httpx.TransportError:
             self._endpoints.append(self._endpoints.pop(0))
             return False
-        assert answer.status_code in {202, 503}, answer.text
-        if answer.status_code == 503:
+        assert answer.status_code in {202, 429, 503}, answer.text
+        if answer.status_code != 202:
             self.refused += 1
             self._endpoints.append(self._endpoints.pop(0))
         return answer.status_code == 202

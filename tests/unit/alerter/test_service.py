@@ -1,11 +1,11 @@
 """What a batch of rollup windows asks the alerter to evaluate."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import REGISTRY
 
-from outlay_alerter.service import changed_minutes
+from outlay_alerter.changed_minutes import changed_minutes
 from outlay_kit.broker import Batch, Record
 
 
@@ -21,6 +21,8 @@ def window(tenant: str, grain: str = "minute", at: str = "2026-11-24T01:02:00Z")
         b"{}",
         window("hostile", at="2026-11-24T01:02:00"),
         b"\n" * 9 + b"x",
+        window("hostile", at="0001-01-01T00:00:00Z"),
+        window("hostile", at="9999-12-31T23:59:00Z"),
     ],
 )
 def test_a_record_that_is_not_of_windows_is_counted_and_the_others_are_evaluated(poison: bytes) -> None:
@@ -29,5 +31,5 @@ def test_a_record_that_is_not_of_windows_is_counted_and_the_others_are_evaluated
     values = [window("a"), poison, window("b") + b"\n" + window("b", "hour")]
     batch = Batch([Record("cost.rollups", 0, n, value) for n, value in enumerate(values)])
     minute = datetime(2026, 11, 24, 1, 2, tzinfo=UTC)
-    assert changed_minutes(batch) == {"a": {minute}, "b": {minute}}
+    assert changed_minutes(batch, minute + timedelta(minutes=5)) == {"a": {minute}, "b": {minute}}
     assert REGISTRY.get_sample_value(name) == before + 1

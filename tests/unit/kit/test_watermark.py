@@ -5,10 +5,10 @@ from datetime import datetime
 import pytest
 from tests.support.aggregator_rig import NOW
 
-from outlay_aggregator.watermark import Watermark
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
 from outlay_kit.offsets import Places, behind
+from outlay_kit.watermark import Watermark
 
 
 class Broker:
