@@ -57,10 +57,17 @@ define find_chromium
 } || { echo "No Chromium. Install it (Debian, Ubuntu: apt install chromium), or name one: OUTLAY_CHROMIUM=PATH"; false; }; }
 endef
 
+define find_prometheus
+command -v prometheus >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Prometheus from Debian (once) ..." \
+  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null; } \
+  || echo "No Prometheus: one test of the money metrics is left out. Install it (Debian, Ubuntu: apt install prometheus)"
+endef
+
 browser: ## find Chromium for the browser tests; on Debian, as root, install it
 	@$(find_chromium)
 
 test: check ## everything that runs here, on the real Kafka and the real ClickHouse engine
+	@$(find_prometheus)
 	@if $(find_chromium); then chosen="stack and not chaos"; else chosen="stack and not chaos and not browser"; \
 	  echo "The tests of the console's pages are left out of this run."; fi; \
 	  echo "$(BIN)/pytest tests --ignore tests/unit -q -m '$$chosen'"; $(BIN)/pytest tests --ignore tests/unit -q -m "$$chosen"
