@@ -9,15 +9,13 @@ import pytest
 from tests.support.promises import (
     pytest_addoption,
     pytest_collection_modifyitems,
-    pytest_runtest_makereport,
     pytest_terminal_summary,
     tally,
 )
 from tests.support.stack import stack
 
 __all__ = [
-    "pytest_addoption", "pytest_collection_modifyitems", "pytest_runtest_makereport", "pytest_terminal_summary",
-    "stack", "tally",
+    "pytest_addoption", "pytest_collection_modifyitems", "pytest_terminal_summary", "stack", "tally",
 ]  # fmt: skip
 
 # The same examples every time, so that a run says something about the change and not about luck;

@@ -5,12 +5,14 @@ The page names the tests of each promise. The option takes those and no others; 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "guarantees.md"
+SURVIVED = "survived"
 
 
 @dataclass(frozen=True)
@@ -35,22 +37,21 @@ class Promise:
     tests: frozenset[str]
 
 
-LINES = pytest.StashKey[list[Line]]()
-RESULTS = pytest.StashKey[dict[str, list[bool]]]()
-
-
 class Tally:
-    """Notes what tests survived, for the table at the end."""
+    """Notes what a test survived, for the table at the end. A property of a test reaches it from every worker."""
 
-    def __init__(self, lines: list[Line]) -> None:
-        self._lines = lines
+    def __init__(self, properties: list[tuple[str, object]]) -> None:
+        self._properties = properties
 
     def __call__(self, promise: str, what: str, events: int, kills: int, mismatches: int) -> None:
-        self._lines.append(Line(promise, what, events, kills, mismatches))
+        self._note(Line(promise, what, events, kills, mismatches))
 
     def control(self, promise: str, what: str, events: int, kills: int, mismatches: int) -> None:
         """Note what was wrong where the steps were broken on purpose."""
-        self._lines.append(Line(promise, what, events, kills, mismatches, control=True))
+        self._note(Line(promise, what, events, kills, mismatches, control=True))
+
+    def _note(self, line: Line) -> None:
+        self._properties.append((SURVIVED, asdict(line)))
 
 
 def promises() -> list[Promise]:
@@ -61,7 +62,7 @@ def promises() -> list[Promise]:
 
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> Tally:
-    return Tally(request.config.stash.setdefault(LINES, []))
+    return Tally(request.node.user_properties)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,28 +76,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = [item for item in items if _function(item.nodeid) in named]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
-    config.stash[RESULTS] = {}
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item):  # type: ignore[no-untyped-def]
-    report = yield
-    results = item.config.stash.get(RESULTS, None)
-    if results is not None and (report.when == "call" or report.failed):
-        results.setdefault(_function(item.nodeid), []).append(report.passed)
-    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    found: list[Line] = config.stash.get(LINES, [])
+    of_all = [report for reports in terminalreporter.stats.values() for report in reports]
+    reports = [report for report in of_all if isinstance(report, pytest.TestReport)]
+    found = [
+        msgspec.convert(value, Line)
+        for report in reports
+        for name, value in report.user_properties
+        if name == SURVIVED and report.when == "teardown"  # its last report has all of them
+    ]
     lines = sorted(found, key=lambda each: (int(each.promise[1:]), each.control, each.what))
     if lines:
         terminalreporter.section("promises kept")
         for row in _survived(lines):
             terminalreporter.write_line(row)
-    if RESULTS in config.stash:
+    if config.getoption("--promises"):
+        results: dict[str, list[bool]] = {}
+        for report in reports:
+            if report.when == "call" or report.failed:
+                results.setdefault(_function(report.nodeid), []).append(report.passed)
         terminalreporter.section("every promise")
-        for row in _by_promise(lines, config.stash[RESULTS]):
+        for row in _by_promise(lines, results):
             terminalreporter.write_line(row)
 
 
