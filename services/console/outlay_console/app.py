@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from outlay_console import metrics
@@ -65,23 +65,27 @@ class Console:
         self._api = Api(deps.readers, deps.sessions.of_key, self._splits, deps.clock, self._throttle)
         self._cookie = "__Host-outlay" if deps.settings.https else "outlay"
 
+    def routes(self) -> list[BaseRoute]:
+        """Return every route: tests ask each as somebody who may not see what is behind it."""
+        return [
+            *(Route(path, self._page(name, page)) for path, (name, page) in _PAGES.items()),
+            Route("/login", self._login, methods=["GET", "POST"]),
+            Route("/logout", self._logout, methods=["POST"]),
+            *self._api.routes(),
+            Route("/alerts/{id}/actions", self._act, methods=["POST"]),
+            Route("/opportunities/{id}/dismiss", self._act, methods=["POST"]),
+            Route("/metrics/money", self._money_metrics),
+            Route("/stream/figures", self._stream_figures),
+            Route("/stream/events", self._stream_events),
+            Mount("/static", Static(directory=STATIC)),
+        ]
+
     def app(
         self, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
     ) -> ASGIApp:
         """Return the ASGI application. The guard is outermost: errors too carry its headers."""
         starlette = Starlette(
-            routes=[
-                *(Route(path, self._page(name, page)) for path, (name, page) in _PAGES.items()),
-                Route("/login", self._login, methods=["GET", "POST"]),
-                Route("/logout", self._logout, methods=["POST"]),
-                *self._api.routes(),
-                Route("/alerts/{id}/actions", self._act, methods=["POST"]),
-                Route("/opportunities/{id}/dismiss", self._act, methods=["POST"]),
-                Route("/metrics/money", self._money_metrics),
-                Route("/stream/figures", self._stream_figures),
-                Route("/stream/events", self._stream_events),
-                Mount("/static", Static(directory=STATIC)),
-            ],
+            routes=self.routes(),
             middleware=[Middleware(GZipMiddleware, minimum_size=1000)],
             exception_handlers={HTTPException: self._http_error, Exception: self._bug},
             lifespan=lifespan,
