@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from backports import zstd
 from tests.support.ingest_rig import NOW, Rig, enveloped, usage
-from tests.unit.ingest.test_protocol import all_of, head, serving
+from tests.support.raw_http import all_of, head, serving
 
 from outlay_ingest.domain.endpoints import ENDPOINTS, JSON, Endpoint
 
