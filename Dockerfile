@@ -18,6 +18,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-dev --no-editable --package "${PACKAGE}" ${WITHOUT} \
+    # what is installed, with hashes, for scanners: /app/.venv/outlay.cdx.json
+    && uv export --frozen --no-dev --package "${PACKAGE}" --format cyclonedx1.5 --preview-features sbom-export --quiet \
+       --output-file .venv/outlay.cdx.json \
     && find .venv -type d -name tests -prune -exec rm -rf {} + \
     # zstandard has the same code a second time, for interpreters other than CPython
     && find .venv -path '*/zstandard/_cffi*.so' -delete

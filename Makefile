@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test browser check fmt unit bench chaos containers clean schemas docs fuzz audit
+.PHONY: help setup demo up down test browser check fmt unit bench chaos containers clean schemas docs fuzz sbom audit
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -100,6 +100,9 @@ fuzz: setup ## the endpoints against generated requests, the decoders against a 
 	$(BIN)/uv sync --frozen --all-packages --group fuzz --quiet
 	$(BIN)/pytest tests/fuzz/endpoints.py -q -W 'ignore:Skipped test cases:UserWarning'
 	@seeds=$$(mktemp -d) && $(BIN)/python tests/fuzz/decoders.py -runs=$(FUZZ_RUNS) -timeout=10 -max_len=8192 -rss_limit_mb=2048 -artifact_prefix=$$seeds/ $$seeds; code=$$?; test $$code -eq 0 && rm -rf $$seeds; exit $$code
+
+sbom: setup ## write dist/outlay.cdx.json: every package that Outlay installs, with its hashes (CycloneDX)
+	@mkdir -p dist && $(BIN)/uv export --frozen --all-packages --no-dev --format cyclonedx1.5 --preview-features sbom-export --quiet --output-file dist/outlay.cdx.json
 
 audit: setup ## ask the advisory database (osv.dev, needs the network) about every package of uv.lock
 	.ci/audit --strict
