@@ -6,6 +6,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from outlay_kit.errors import Retryable
+from outlay_kit.failpoints import failpoint
+
 Partition = tuple[str, int]
 """A topic and the number of one of its partitions."""
 
@@ -93,5 +96,10 @@ def deliver(
     partition: int | None = None,
 ) -> None:
     """Send `values` and wait until each is durable. Raises Retryable or OversizeError."""
-    for future in [sink.send(topic, value, key, (), partition) for value in values]:
-        future.result(timeout=120)
+    failpoint("store_step")
+    try:
+        for future in [sink.send(topic, value, key, (), partition) for value in values]:
+            future.result(timeout=120)
+    except TimeoutError as error:
+        raise Retryable(f"Kafka did not take the records of {topic} within 120 s") from error
+    failpoint("store_step")

@@ -1,5 +1,6 @@
 """ClickHouse as the services see it, on clickhouse-connect."""
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +11,11 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from urllib3.exceptions import HTTPError
 
 from outlay_kit.errors import Refused, Retryable
+from outlay_kit.failpoints import failpoint
 from outlay_kit.settings import ClickHouseSettings
 
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+"""Without it the library prints on stderr where a program configured no log, as the command line."""
 _NO_ENGINE = re.compile(r"received HTTP status 5\d\d")
 """What answered is a proxy, or an engine too ill to say a code."""
 
@@ -98,26 +102,35 @@ class ClickHouseClient:
         try:
             if self._client is None:
                 self._client = self._connect()
-            return getattr(self._client, method)(*args, **kwargs)
+            failpoint("store_step")
+            answer = getattr(self._client, method)(*args, **kwargs)
         except OperationalError as error:
-            self.close()
-            raise Retryable(f"ClickHouse does not answer: {error}") from error
+            raise self._away(error) from error
         except DatabaseError as error:
             if _code(error) in _REFUSED_CODES:
                 raise Refused(self._refused(error)) from error
             if _code(error) == _UNKNOWN_TABLE:
                 raise Refused(self._missing(error)) from error
             if _code(error) in _RETRYABLE_CODES or _NO_ENGINE.search(str(error)):
-                raise Retryable(f"ClickHouse cannot now: {error}") from error
+                raise Retryable(f"ClickHouse at {self._settings.url} cannot now: {_said(error)}") from error
             raise
         except (HTTPError, OSError) as error:
-            self.close()
-            raise Retryable(f"ClickHouse does not answer: {error}") from error
+            raise self._away(error) from error
+        failpoint("store_step")
+        return answer
+
+    def _away(self, error: BaseException) -> Retryable:
+        """Close the connection, and return an error that says why in the system's words, not in the client's."""
+        self.close()
+        reason: BaseException = error
+        while below := reason.__cause__ or getattr(reason, "reason", None) or reason.__context__:
+            reason = below
+        why = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+        return Retryable(f"ClickHouse does not answer at {self._settings.url}: {' '.join(why.split())[:200]}")
 
     def _refused(self, error: DatabaseError) -> str:
-        reason = re.sub(r"\s+", " ", str(error)).split("(version", maxsplit=1)[0][:300]
         return (
-            f"ClickHouse at {self._settings.url} refuses user {self._settings.user!r}: {reason}. Check"
+            f"ClickHouse at {self._settings.url} refuses user {self._settings.user!r}: {_said(error)}. Check"
             " OUTLAY_CLICKHOUSE_USER, OUTLAY_CLICKHOUSE_PASSWORD and OUTLAY_CLICKHOUSE_DATABASE"
         )
 
@@ -153,6 +166,11 @@ class ClickHouseClient:
             if known is None or not known.readonly:  # a user that can only read may not set any
                 client.set_client_setting(name, value)
         return client
+
+
+def _said(error: DatabaseError) -> str:
+    """Return what the engine says, on one line and without its version."""
+    return re.sub(r"\s+", " ", str(error)).split("(version", maxsplit=1)[0][:300].strip()
 
 
 def _code(error: DatabaseError) -> int:

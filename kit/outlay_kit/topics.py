@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from outlay_kit.failpoints import failpoint
 from outlay_kit.kafka import away  # first: it imports kafka-python with its warnings taken care of
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
@@ -38,6 +39,7 @@ def create_topics(
     broker would lose, though the cluster could keep more copies. Raises Retryable if the broker is away."""
     with admin(settings) as client:
         for topic in topics:
+            failpoint("store_step")
             _create(client, topic, durability)
         return _warnings(client, topics)
 

@@ -12,6 +12,7 @@ from outlay.tls import trusted
 from outlay_kit.backoff import Backoff, retry
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.errors import Retryable
+from outlay_kit.failpoints import failpoint
 
 NDJSON = "application/x-ndjson"
 BATCH_EVENTS = 500
@@ -85,10 +86,12 @@ class IngestClient:
             raise SendError(message) from error
 
     def _post_once(self, body: bytes) -> _Answer:
+        failpoint("store_step")
         try:
             response = self._http.post("/v1/events", content=body)
         except httpx.TransportError as error:
             raise Retryable(f"no answer: {error}") from error
+        failpoint("store_step")
         if response.status_code in (429, 500, 502, 503, 504):
             asked = float(response.headers.get("Retry-After", 0))
             raise Retryable(f"{response.status_code} {response.text[:200]}", asked)

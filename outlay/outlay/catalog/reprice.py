@@ -1,7 +1,7 @@
 """The ledger's events by another catalog: why one costs what it costs, and what differs on Kafka again."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
@@ -80,8 +80,11 @@ def price_again(
     sink: RecordSink | None,
     wanted: Selection,
     by: Sequence[str],
+    *,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Repriced:
-    """Price a selection again, and send what differs to `sink` (None: a dry run); repeatable. Raises Retryable."""
+    """Price a selection again, and send what differs to `sink` (None: a dry run); repeatable. `progress` gets the
+    number of events sent so far. Raises Retryable."""
     closed, waiting = ClosedMonths(ledger.closed_months()), list[AcceptedUsage]()
     refused = sent = 0
 
@@ -95,6 +98,7 @@ def price_again(
                 waiting.append(item.resent)
                 if len(waiting) >= PIECE or sink is None:
                     sent += resend(sink, waiting) if sink else 0
+                    progress(sent)
                     waiting.clear()
             yield item.old, item.new or item.old
 

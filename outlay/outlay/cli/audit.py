@@ -9,7 +9,7 @@ import typer
 from typer import Option
 
 from outlay.cli.options import AsJson, DryRun, read_utc
-from outlay.cli.output import line, print_json, print_rows, print_table
+from outlay.cli.output import line, print_json, print_rows, print_table, resumable
 from outlay.cli.progress import progress_bar
 from outlay.cli.stores import first_kept, open_clickhouse, require_kept, require_tenants
 from outlay.local.state import stores
@@ -59,6 +59,7 @@ def audit(
     asked = _range(start, end, tenant, "the ledger no longer has what the totals would be compared with")
     accepted = None
     with (  # it writes scratch tables, and settings that a reader may not change
+        resumable("the audit did not end, and an audit changes nothing"),
         open_clickhouse(write=True) as clickhouse,
         progress_bar("events", "share", as_json) as (progress, task),
     ):
@@ -191,21 +192,27 @@ def rebuild(
         outlay rebuild --tenant acme --dry-run
     """
     asked = _range(start, end, tenant, "sums of what is left would replace the right ones")
-    with open_clickhouse(*asked.tenants, write=True) as clickhouse:
+    with resumable() as so_far, open_clickhouse(*asked.tenants, write=True) as clickhouse:
         ledger = LedgerStore(clickhouse, Settings().user_cells)
         rebuilder, auditor = Rebuild(ledger), Audit(ledger, clickhouse, SystemClock())
         if dry_run:
             windows = rebuilder.windows(asked).items()
             rows: list[dict[str, object]] = [{"grain": grain, "windows": count} for grain, count in windows]
         else:
+
+            def show(share: float) -> None:
+                so_far(f"{share:.0%} of the range is rebuilt, the rest is not")
+                progress.update(task, completed=share)
+
             sink = KafkaSink(stores(write=True)[0])
             with closing(sink), progress_bar("windows", "share", as_json, 1.0) as (progress, task):
+                show(0.0)
                 rebuilder.settle(list(auditor.twice(asked, _MOST_TWICE)), int(first_kept().timestamp()))
                 done = rebuilder.run(
                     asked,
                     auditor.spans(asked),
                     lambda record: deliver(sink, ROLLUPS.name, [record]),
-                    lambda share: progress.update(task, completed=share),
+                    show,
                 )
             rows = [asdict(each) for each in done]
     print_rows(as_json, rows, "", "nothing to rebuild")

@@ -19,7 +19,17 @@ from outlay.catalog.publish import CatalogTopic
 from outlay.cli.events import Refusals, lines_of
 from outlay.cli.help import App
 from outlay.cli.options import DEFAULT_BY, AsJson, CatalogFolder, GroupBy, read_dimensions, read_moment
-from outlay.cli.output import line, note, print_json, print_rows, print_table, unknown, warn, working
+from outlay.cli.output import (
+    line,
+    note,
+    print_json,
+    print_rows,
+    print_table,
+    resumable,
+    unknown,
+    warn,
+    working,
+)
 from outlay.cli.price import origin_of, show_plan
 from outlay.cli.stores import SHOWN, open_clickhouse, read_folder, read_published
 from outlay.local.state import stores
@@ -164,9 +174,10 @@ def publish(
     clock = SystemClock()
     content = read_folder(folder).model_copy(update={"note": comment})
     CompiledCatalog(content)  # pricers would ignore a catalog that cannot be compiled
-    with working("publishing"):
+    with working("publishing"), resumable("nothing was published") as done:
         topic = CatalogTopic(stores()[0])
         known = topic.newest()
+        done("the catalog may be published or not, but never in part")
         revision = topic.publish(content, clock)
     same = known is not None and known.revision == revision
     if as_json:

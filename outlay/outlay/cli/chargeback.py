@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, FormatJson, OneTenant, OutFile, Tz, format_for, write_file
-from outlay.cli.output import CommandError, print_rows
+from outlay.cli.output import CommandError, note, print_rows, resumable
 from outlay.cli.report_query import splits_of, write_report
 from outlay.cli.stores import open_clickhouse, open_costs
 from outlay_kit.clock import SystemClock
@@ -31,7 +31,7 @@ from outlay_schemas.dimensions import PAYER
 
 app = App("periods", "Close months, and list the closed ones.")
 Format = Literal["table", "csv", "json", "markdown", "html"]
-Note = Annotated[str, Option(help="A comment, kept with the closing.")]
+Note = Annotated[str, Option("--note", help="A comment, kept with the closing.")]
 
 
 def chargeback(
@@ -42,7 +42,7 @@ def chargeback(
     tz: Tz = "UTC",
     tenant: OneTenant = None,
     close: Annotated[bool, Option("--close", help="Close the month: freeze its statements.")] = False,
-    note: Note = "",
+    comment: Note = "",
     form: Annotated[
         Format | None, Option("--format", "-f", help="Default: by the ending of --output, else a table.")
     ] = None,
@@ -64,12 +64,15 @@ def chargeback(
     """
     chosen = format_for(get_args(Format), "json" if as_json else form, file, "table")
     now = SystemClock().now()
-    with open_costs(tenant or "") as costs:
+    with open_costs(tenant or "") as costs, resumable() as done:
         whose = _one_tenant(costs, tenant)
         query = parse_chargeback_query(whose, now, month=month, unit=unit, lines=lines, tz=tz)
         found = read_month(costs, query, splits_of(query))
-        if close:
-            found = replace(found, closings=(*found.closings, _close(found, note, now)))
+        if close and (closing := _closing(found, comment, now)):
+            done(f"{found.name} may be closed or not, but never in part")
+            _keep(found, closing)
+            done(f"{found.name} is closed, its statements were not written")
+            found = replace(found, closings=(*found.closings, closing))
         if each is not None:
             names = file_names(found.name, (one.unit for one in found.statements))
             pages = {names[one.unit]: month_table(costs, found, now, one.unit) for one in found.statements}
@@ -92,7 +95,7 @@ def close_month(
     *,
     tz: Tz = "UTC",
     tenant: OneTenant = None,
-    note: Note = "",
+    comment: Note = "",
     as_json: AsJson = False,
 ) -> None:
     """Close a month: keep its statements as they are now.
@@ -104,7 +107,7 @@ def close_month(
 
         outlay periods close 2026-10 --tz Europe/Berlin --note "agreed with finance"
     """
-    chargeback(month=month, tz=tz, tenant=tenant, close=True, note=note, as_json=as_json)
+    chargeback(month=month, tz=tz, tenant=tenant, close=True, comment=comment, as_json=as_json)
 
 
 @app.command("list")
@@ -132,18 +135,21 @@ def _one_tenant(costs: CostReader, tenant: str | None) -> str:
     return known[0]
 
 
-def _close(month: ChargebackMonth, note: str, now: datetime) -> Closing:
+def _closing(month: ChargebackMonth, comment: str, now: datetime) -> Closing | None:
+    """Return the closing to keep, None if the month is closed as it is: the command may be repeated."""
     zone, known = month.question.zone.key, month.closings
     if month.question.span.end > now:
         raise CommandError(f"{month.name} has not ended in {zone}", "close it when it has")
     if known and not amendments(known[-1].lines, month.lines):
-        message = f"{month.name} is closed already, and nothing has changed since"
-        raise CommandError(message, "there is nothing to do")
-    closing = Closing(len(known) + 1, now, getpass.getuser(), note, month.lines)
+        note(f"{month.name} is closed already, and nothing has changed since")
+        return None
+    return Closing(len(known) + 1, now, getpass.getuser(), comment, month.lines)
+
+
+def _keep(month: ChargebackMonth, closing: Closing) -> None:
     with open_clickhouse(write=True) as clickhouse:
         periods = ClosedPeriods(clickhouse, month.question.tenants[0])
-        periods.add(month.name, zone, month.question.by[0], closing)
-    return closing
+        periods.add(month.name, month.question.zone.key, month.question.by[0], closing)
 
 
 def _page(report: ReportTable, now: datetime) -> str:

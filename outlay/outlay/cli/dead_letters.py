@@ -12,12 +12,13 @@ from typer import Argument, Option
 
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, DryRun
-from outlay.cli.output import CommandError, line, print_json, print_rows
+from outlay.cli.output import CommandError, line, print_json, print_rows, resumable
 from outlay.cli.stores import open_clickhouse, open_sink, require_tenants
 from outlay_aggregator.adapters.dead_letters import DeadLetters, Filter, StoredDeadLetter, plain
 from outlay_aggregator.domain.edits import Edit
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.money import counted
 from outlay_schemas.cloudevents import open_envelope
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, encoder
@@ -111,10 +112,15 @@ def replay(
         outlay dead-letters replay 5f0c... --set usage.input_tokens=5 --delete tags.x
     """
     edits = _edits(rename, delete, set_)
-    with _open(replay=not dry_run) as (_, dead_letters):
+    with resumable() as done, _open(replay=not dry_run) as (_, dead_letters):
         found = _find(dead_letters, chosen.filter(ids, limit))
         edited = [dead_letters.prepare(each, edits) for each in found]
-        sent = 0 if dry_run else dead_letters.replay(edited)
+
+        def progress(sent: int) -> None:
+            done(f"{sent:,} of {counted(len(found), 'dead letter')} were sent, and up to 100 of the rest")
+
+        progress(0)
+        sent = 0 if dry_run else dead_letters.replay(edited, progress)
     refused = [each for each in edited if each.refusal]
     if as_json:
         rows = [

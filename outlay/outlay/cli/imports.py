@@ -15,7 +15,7 @@ from typer import Argument, Option
 from outlay.bills import Bill, earlier_lines
 from outlay.cli import options
 from outlay.cli.help import App
-from outlay.cli.output import CommandError, line, note, print_json
+from outlay.cli.output import CommandError, line, note, print_json, resumable
 from outlay.cli.progress import progress_bar
 from outlay.cli.stores import open_clickhouse
 from outlay.client import BATCH_EVENTS, IngestClient, Sent
@@ -218,11 +218,16 @@ def _run(
     if not sending.dry_run:
         client = IngestClient(*endpoint(ingest.url, ingest.api_key), SystemClock())
     total = sum(file.stat().st_size for file in files)
-    with client or nullcontext(), progress_bar("importing", "bytes", sending.as_json, total) as (bar, task):
+    with (
+        resumable() as done,
+        client or nullcontext(),
+        progress_bar("importing", "bytes", sending.as_json, total) as (bar, task),
+    ):
         for file in files:
             with file.open("rb") as opened:
                 for _ in _import(read(file, opened), client, result):
                     bar.update(task, completed=before + opened.tell())
+                    done(f"{counted(result.accepted, 'event')} were accepted, the rest was not sent")
             before += file.stat().st_size
         for _ in _import(last(result), client, result):
             pass

@@ -173,6 +173,29 @@ def _print_blocks(console: Console, titles: Sequence[str], rows: Sequence[Sequen
         console.print()
 
 
+@contextmanager
+def resumable(so_far: str = "nothing was changed") -> Iterator[Callable[[str], None]]:
+    """Yield a function that notes what a command has done so far. If a store goes away, or the user stops the command,
+    it ends with that and with the remedy, to repeat the command: use it where that is safe."""
+    from outlay_kit.errors import Refused, Retryable
+
+    def note_down(text: str) -> None:
+        nonlocal so_far
+        so_far = text
+
+    try:
+        yield note_down
+    except KeyboardInterrupt:
+        note(f"{so_far}; the same command does the rest")
+        raise
+    except Exception as error:
+        gone = next((one for one in (error, error.__cause__) if isinstance(one, Retryable)), None)
+        if gone is None or isinstance(gone, Refused):
+            raise
+        hint = "repeat the same command, it is safe and does the rest; check the system first: outlay status"
+        raise CommandError(f"{error}; {so_far}", hint) from error
+
+
 class CommandError(Exception):
     """The command cannot do what was asked. `hint` says how to fix it."""
 

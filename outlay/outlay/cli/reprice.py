@@ -9,7 +9,16 @@ from typer import Argument, Option
 
 from outlay.catalog.reprice import Repriced, Why, arrived, price_again, why
 from outlay.cli.options import DEFAULT_BY, AsJson, DryRun, GroupBy, Tenant, read_dimensions, read_moment
-from outlay.cli.output import CommandError, line, note, print_json, print_table, warn, working
+from outlay.cli.output import (
+    CommandError,
+    line,
+    note,
+    print_json,
+    print_table,
+    resumable,
+    warn,
+    working,
+)
 from outlay.cli.price import origin_of, show_plan
 from outlay.cli.stores import SHOWN, open_clickhouse, open_sink, read_published, require_kept
 from outlay.local.state import stores
@@ -154,13 +163,19 @@ def reprice(
 
 def _reprice(wanted: Selection, groups: list[str], dry_run: bool, patience: float) -> tuple[Repriced, bool]:
     """Return the result, and whether the ledger still lacks some of it."""
-    catalog = CompiledCatalog(read_published())
-    older = dataclasses.replace(wanted, before_revision=catalog.revision)
-    with open_clickhouse(wanted.tenant) as clickhouse:
+    with resumable() as progress, open_clickhouse(wanted.tenant) as clickhouse:
+        catalog = CompiledCatalog(read_published())
+        older = dataclasses.replace(wanted, before_revision=catalog.revision)
         ledger = LedgerReader(clickhouse)
         before = ledger.count(older)
         with open_sink(dry_run=dry_run) as sink, working(f"pricing {counted(before, 'event')} again"):
-            result = price_again(ledger, catalog, sink, wanted, groups)
+            rest = "events were sent with their new price, the others were not"
+            result = price_again(
+                ledger, catalog, sink, wanted, groups, progress=lambda sent: progress(f"{sent:,} {rest}")
+            )
+        progress(
+            f"all {counted(result.sent, 'event')} with a new price were sent, and reach the ledger later"
+        )
         with working("waiting for the ledger"):
             done = not result.sent or arrived(
                 ledger, older, before=before, sent=result.sent, clock=SystemClock(), patience=patience

@@ -7,7 +7,17 @@ from typer import Option
 
 from outlay import remote
 from outlay.cli.options import AsJson
-from outlay.cli.output import CommandError, err, line, note, out, print_json, print_table, warn
+from outlay.cli.output import (
+    CommandError,
+    err,
+    line,
+    note,
+    out,
+    print_json,
+    print_table,
+    resumable,
+    warn,
+)
 from outlay.cli.progress import Steps
 from outlay.local import doctor as machine
 from outlay.local.control import start, stop
@@ -151,12 +161,18 @@ def setup(
     if replication_factor == 0:
         raise CommandError("a topic cannot have 0 copies", "give --replication-factor 1 or more, or -1")
     kafka, clickhouse = stores(write=True)
+
+    def preparing(step: str) -> None:
+        note(f"preparing {step}")
+        done(f"the {step} are not complete" if step != "catalog" else "topics and tables are complete")
+
     try:
         copies = Durability(replication_factor, min_insync_replicas)
-        warnings = prepare(
-            kafka, clickhouse, SystemClock(), lambda step: note(f"preparing {step}"),
-            direct_tenants=direct_tenant or (), durability=copies, cluster=cluster,
-        )  # fmt: skip
+        with resumable() as done:
+            warnings = prepare(
+                kafka, clickhouse, SystemClock(), preparing,
+                direct_tenants=direct_tenant or (), durability=copies, cluster=cluster,
+            )  # fmt: skip
     except ValueError as error:
         raise CommandError(str(error), "give other options: outlay setup --help") from None
     for text in warnings:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from outlay_aggregator.adapters.audit import NAMED, SPAN_ROWS, Conflict
+from outlay_aggregator.adapters.scratch import scratch_tables
 from outlay_aggregator.domain.rollup_sql import TENANTS
 from outlay_kit.broker import Record
 from outlay_kit.clickhouse import ClickHouseClient
@@ -83,14 +84,10 @@ class AcceptedEventsAudit:
         name = f"audit_{uuid.uuid4().hex[:12]}"
         in_flight = f"{name}_in_flight"
         accepted = {topic: f"{name}_{number}" for number, topic in enumerate(usage)}
-        try:
-            self._clickhouse.command(_scratch(in_flight))
-            for topic, table in accepted.items():
-                self._clickhouse.command(_scratch(table, usage[topic]))
+        tables = {in_flight: _scratch(in_flight)}
+        tables |= {table: _scratch(table, usage[topic]) for topic, table in accepted.items()}
+        with scratch_tables(self._clickhouse, tables):
             return self._check(accepted, in_flight, tenants, patience, progress)
-        finally:
-            for table in (in_flight, *accepted.values()):
-                self._clickhouse.command(f"DROP TABLE IF EXISTS {table}")
 
     def _check(
         self,

@@ -84,6 +84,8 @@ FROM dead_letters FINAL WHERE {_WHERE} GROUP BY tenant, stage, code ORDER BY dea
 Open = Callable[[bytes, str], UsageEvent]
 """Reads a usage event from refused bytes, and sets its tenant. Raises Invalid."""
 _AHEAD = timedelta(days=1)
+_PIECE = 100
+"""Dead letters that are sent before they are marked."""
 _STAMP = (Edit.delete("accepted_ms"), Edit.delete("accepted_seq"))
 
 
@@ -153,8 +155,9 @@ class DeadLetters:
         stamp = f',"accepted_ms":{int(dead_letter.at.timestamp() * 1000)}}}'
         return encoder.encode(event)[:-1] + stamp.encode()
 
-    def replay(self, replays: Sequence[Replay]) -> int:
-        """Send what can be sent, and mark it as replayed. Return how many dead letters were sent.
+    def replay(self, replays: Sequence[Replay], progress: Callable[[int], None] = lambda _: None) -> int:
+        """Send what can be sent, and mark it as replayed, a hundred at a time. Return how many dead letters were sent;
+        `progress` gets their number so far.
 
         A crash between the two sends some of them again at the next attempt, which changes no total: it is the same
         event with the same identity. Raises Retryable, OversizeError.
@@ -162,19 +165,27 @@ class DeadLetters:
         if self._sink is None:
             raise ValueError("a sink is needed to replay")
         ready = [each for each in replays if not each.refusal and not each.dead_letter.replayed]
-        for each in ready:
-            for line in each.lines:
-                cost = each.topic == COST_EVENTS.name
-                number = partition_of(record_parser.id_of(line), self._partitions) if cost else None
-                deliver(self._sink, each.topic, [line], partition=number)
-        if rows := [
+        for first in range(0, len(ready), _PIECE):
+            piece = ready[first : first + _PIECE]
+            for each in piece:
+                self._send(each, self._sink)
+            self._mark(piece)
+            progress(first + len(piece))
+        return len(ready)
+
+    def _send(self, replay: Replay, sink: RecordSink) -> None:
+        for line in replay.lines:
+            cost = replay.topic == COST_EVENTS.name
+            number = partition_of(record_parser.id_of(line), self._partitions) if cost else None
+            deliver(sink, replay.topic, [line], partition=number)
+
+    def _mark(self, sent: Sequence[Replay]) -> None:
+        rows = [
             {"tenant": each.dead_letter.tenant, "id": each.dead_letter.id, "topic": each.topic,
              "body": each.body.decode()}
-            for each in ready
-        ]:  # fmt: skip
-            lines = b"\n".join(map(encoder.encode, rows))
-            self._clickhouse.insert_json_lines("dead_letter_replays", lines)
-        return len(ready)
+            for each in sent
+        ]  # fmt: skip
+        self._clickhouse.insert_json_lines("dead_letter_replays", b"\n".join(map(encoder.encode, rows)))
 
 
 def _bound(chosen: Filter) -> dict[str, object]:

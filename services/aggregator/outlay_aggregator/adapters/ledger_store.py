@@ -9,6 +9,7 @@ import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from outlay_aggregator.adapters.identities import Index
+from outlay_aggregator.adapters.scratch import scratch_tables
 from outlay_aggregator.domain import checksums, rollup_sql
 from outlay_aggregator.domain.windows import GRAINS, Range, Window, end_of, is_span
 from outlay_kit.clickhouse import ClickHouseClient
@@ -135,12 +136,9 @@ class LedgerStore(Index):
         They include all wrong windows and those with a user `(other)`. Writes a scratch table.
         """
         table = f"audit_{uuid.uuid4().hex[:12]}_sums"
-        try:
-            self._clickhouse.command(checksums.scratch(table))
+        with scratch_tables(self._clickhouse, {table: checksums.scratch(table)}):
             self._clickhouse.command(checksums.fill(table), asked.bound, _FINAL)
             return {grain: self._windows(checksums.suspects(table, grain), asked, _FINAL) for grain in GRAINS}
-        finally:
-            self._clickhouse.command(f"DROP TABLE IF EXISTS {table}")
 
     def repeated(self, counted: Mapping[Window, int]) -> list[Window]:
         """Return the minutes that have more rows than the events `counted`: some came twice."""

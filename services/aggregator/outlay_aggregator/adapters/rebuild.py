@@ -81,6 +81,6 @@ class Rebuild:
             return
         for chunk in chunks([Window(d.start, d.tenant) for d in wrong], CHUNK):
             if answer := self._store.compute(grain, chunk):
-                self._store.store(grain, answer)
-                for line in answer.splitlines():
+                for line in answer.splitlines():  # before it is stored: what is right is not published again
                     publish(line)
+                self._store.store(grain, answer)
