@@ -244,7 +244,12 @@ def away(what: str) -> Iterator[None]:
     except SaslAuthenticationFailedError as error:
         raise Refused(f"{what}: {error}. Check OUTLAY_KAFKA_USERNAME and OUTLAY_KAFKA_PASSWORD") from error
     except KafkaError as error:
-        raise Retryable(f"{what}: {error}") from error
+        raise Retryable(f"{what}: {said(error)}") from error
+
+
+def said(error: KafkaError) -> str:
+    """Return what a client's error says, without the name of its class."""
+    return Exception.__str__(error) or type(error).__name__
 
 
 def record_of(found: Any) -> Record:
@@ -257,7 +262,7 @@ def _as_ours(error: BaseException) -> BaseException:
         return OversizeError(str(error))
     if isinstance(error, _OURS) or not isinstance(error, KafkaError):
         return error
-    return Retryable(f"Kafka did not take the record: {error}")
+    return Retryable(f"Kafka did not take the record: {said(error)}")
 
 
 def follow(

@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from typing import Any, Protocol
 
 from outlay_kit.errors import Retryable
-from outlay_kit.kafka import READ, Record, record_of
+from outlay_kit.kafka import READ, Record, record_of, said
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.topics import USAGE_EVENTS, usage_topics
 
@@ -120,7 +120,7 @@ class Offsets:
         except KafkaError as error:
             if client := self._clients.pop(group, None):
                 client.close(autocommit=False)
-            raise Retryable(f"Kafka did not answer: {error}") from error
+            raise Retryable(f"Kafka did not answer: {said(error)}") from error
 
 
 def _handled(offset: int, noted: str) -> int:

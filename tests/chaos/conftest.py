@@ -19,5 +19,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
 @pytest.fixture
 def pipeline(stores: Stores, tmp_path: Path) -> Iterator[Pipeline]:
     """A pipeline that is up; what is left of it in the end is killed."""
-    yield Pipeline(stores, tmp_path / "run").start()
-    end_all()
+    try:
+        yield Pipeline(stores, tmp_path / "run").start()
+    finally:
+        end_all()

@@ -1,7 +1,14 @@
 """Operators' commands that are killed at their steps, or lose their stores there, and are repeated."""
 
 import pytest
-from tests.support.chaos.operators import OPERATIONS, Operators, killed_at_every_step
+from tests.support.chaos.operators import (
+    MARKS_FIRST,
+    OPERATIONS,
+    Operators,
+    away_at,
+    killed_at,
+    killed_at_every_step,
+)
 from tests.support.chaos.rig import Pipeline
 from tests.support.promises import Tally
 

@@ -67,7 +67,7 @@ class Service:
     prefix: tuple[str, ...] = ()
     """A command that starts it, such as one that takes rights away."""
 
-    def start(self, seconds: float = 40) -> "Service":
+    def start(self, seconds: float = 120) -> "Service":
         """Start it and wait until it is ready."""
         self.launch()
         until(lambda: self.ended() or self.ready(), seconds, f"{self.module} ready")

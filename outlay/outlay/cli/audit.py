@@ -59,7 +59,7 @@ def audit(
     asked = _range(start, end, tenant, "the ledger no longer has what the totals would be compared with")
     accepted = None
     with (  # it writes scratch tables, and settings that a reader may not change
-        resumable("the audit did not end, and an audit changes nothing"),
+        resumable("the audit changed nothing"),
         open_clickhouse(write=True) as clickhouse,
         progress_bar("events", "share", as_json) as (progress, task),
     ):
