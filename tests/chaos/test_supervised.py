@@ -7,22 +7,11 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.support.chaos.rig import Sender, make
-from tests.support.processes import Ingest, until
+from tests.support.processes import until
 from tests.support.promises import Tally
-from tests.support.system import Cli
+from tests.support.system import Cli, RunningIngest
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos]
-
-
-class RunningIngest(Ingest):
-    """Ingest of a running system, as the sender knows it."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self.address, self.key = url, key
-
-    @property
-    def url(self) -> str:
-        return f"{self.address}/v1/events"
 
 
 @pytest.mark.timeout(600)

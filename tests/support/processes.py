@@ -211,6 +211,11 @@ class Broker:
     def answers(self) -> bool:
         return self._broker.answers()
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def freeze(self) -> None:
         """Stop it without ending it, as a machine does that swaps."""
         assert self._process is not None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.support.processes import Ingest
 
 from outlay.local.state import LocalState, running
 
@@ -50,6 +51,17 @@ class Cli:
         state = running(self.home)
         assert state is not None
         return state
+
+
+class RunningIngest(Ingest):
+    """Ingest of a running system, as the sender knows it."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.address, self.key = url, key
+
+    @property
+    def url(self) -> str:
+        return f"{self.address}/v1/events"
 
 
 def processes_of(home: Path) -> list[str]:

@@ -36,6 +36,11 @@ class Engine:
         password = SecretStr(self._engine.passwords()[WRITER])
         return ClickHouseSettings(url=self._engine.url, user=WRITER, password=password)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> "Engine":
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._argv, stdout=log, stderr=log)
