@@ -123,7 +123,7 @@ class ClickHouseClient:
         """Close the connection, and return an error that says why in the system's words, not in the client's."""
         self.close()
         reason: BaseException = error
-        while below := reason.__cause__ or getattr(reason, "reason", None) or reason.__context__:
+        while isinstance(below := reason.__cause__ or getattr(reason, "reason", None), BaseException):
             reason = below
         why = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
         return Retryable(f"ClickHouse does not answer at {self._settings.url}: {' '.join(why.split())[:200]}")

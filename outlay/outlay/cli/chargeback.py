@@ -64,7 +64,7 @@ def chargeback(
     """
     chosen = format_for(get_args(Format), "json" if as_json else form, file, "table")
     now = SystemClock().now()
-    with open_costs(tenant or "") as costs, resumable() as done:
+    with resumable() as done, open_costs(tenant or "") as costs:
         whose = _one_tenant(costs, tenant)
         query = parse_chargeback_query(whose, now, month=month, unit=unit, lines=lines, tz=tz)
         found = read_month(costs, query, splits_of(query))
