@@ -37,6 +37,7 @@ def test_p19_a_command_killed_at_any_step_is_whole_when_it_is_repeated(
     assert wrong == 0
 
 
+@pytest.mark.chaos
 def test_p19_commands_killed_between_their_most_dangerous_steps_are_whole_when_repeated(
     ops: Operators, tally: Tally
 ) -> None:
