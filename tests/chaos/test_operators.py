@@ -10,6 +10,7 @@ from tests.support.chaos.operators import (
     killed_at_every_step,
 )
 from tests.support.chaos.rig import Pipeline
+from tests.support.processes import Broker
 from tests.support.promises import Tally
 
 pytestmark = pytest.mark.stack
@@ -64,6 +65,7 @@ def test_p19_a_command_whose_store_goes_away_says_so_in_a_line_and_can_be_repeat
 ) -> None:
     """It waits at a step while the store is killed; the store comes back after it ended, or is back before that."""
     stores = ops.pipeline.stores
+    assert isinstance(stores.broker, Broker)
     lost = stores.engine if store == "clickhouse" else stores.broker
     for name, operation in OPERATIONS.items():
         said, wrong = away_at(ops, operation, lost, AWAY_AT)

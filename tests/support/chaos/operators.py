@@ -204,8 +204,8 @@ def _table(ops: Operators, tenant: str) -> list[str]:
     (folder / "columns.yaml").write_text(json.dumps({**columns, **more}))
     ingest = ops.pipeline.ingest
     key = ingest.keys.create(tenant, ("ingest",), SystemClock().now())
-    answer = lambda: ingest.post(b"", authorization=f"Bearer {key}").status_code  # noqa: E731
-    until(lambda: answer() != 401, 10, "the key known")
+    sent = {"authorization": f"Bearer {key}"}
+    until(lambda: ingest.post(b"", **sent).status_code != 401, 10, "the key known")
     given = ("--url", ingest.url.removesuffix("/v1/events"), "--api-key", key)
     return ["import", "csv", str(folder / "usage.csv"), "--map", str(folder / "columns.yaml"), *given]
 
