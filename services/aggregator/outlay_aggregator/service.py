@@ -7,8 +7,8 @@
 4. publish each window
 5. (the loop) commit
 
-Old minutes, of which a backfill brings ten thousands, may wait in a queue so that the live ones do not; the batches
-that brought them stay uncommitted until then (docs/adr/0013).
+Old and future minutes, of which there may be ten thousands, may wait in a queue so that the live ones do not; the
+batches that brought them stay uncommitted until then (docs/adr/0013).
 
 A crash after any step repeats the steps before it, which changes nothing: the ledger keeps one row per identity, and
 a window is a function of the ledger.
@@ -47,8 +47,10 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 _CHEAP_SHARE = 0.2
 _CHEAP_LINGER = 1.0
-_LIVE = timedelta(hours=2)
-"""Minutes younger than this never wait."""
+_LIVE, _AHEAD = timedelta(hours=2), timedelta(minutes=5)
+"""Minutes younger than this never wait; those further ahead do: a producer may name a whole day of them."""
+_CATCH_UP_SECONDS, _LEAST_DUE = 1.0, 200
+"""Seconds that the minutes that wait may take in a batch, and how many are recomputed however long that takes."""
 _MOST_INSERTS = 100
 """Inserts that search a tenant's lines in a batch for those that the engine refuses."""
 
@@ -82,7 +84,9 @@ class Aggregator:
         self._pace = 0.0
         self._batches = 0
         self._backfill = BackfillQueue(
-            self._settings.backfill_minutes_per_batch, self._settings.most_backfill_minutes
+            self._settings.backfill_minutes_per_batch,
+            self._settings.most_backfill_minutes,
+            _LEAST_DUE,
         )
         self._minute_checks = MinuteChecks(store, self._settings.user_cells)
         self._identities = Identities(store, self._settings.identity_filter_bits)
@@ -120,16 +124,18 @@ class Aggregator:
         self._identities.done(records)
 
     def _put_off(self, minutes: set[Window]) -> set[Window]:
-        since = int((self._clock.now() - _LIVE).timestamp())
-        live = {minute for minute in minutes if minute.start >= since}
+        now = self._clock.now()
+        since, until = int((now - _LIVE).timestamp()), int((now + _AHEAD).timestamp())
+        live = {minute for minute in minutes if since <= minute.start <= until}
         self._backfill.put_off(minutes - live, self._batches + 1)
         return live
 
     def _catch_up(self) -> None:
         minutes = self._backfill.due()
         if minutes:
+            started = self._clock.monotonic()
             self._roll_up(minutes)
-            self._backfill.done(minutes)
+            self._backfill.done(minutes, in_time=self._clock.monotonic() - started <= _CATCH_UP_SECONDS)
         metrics.BACKFILL_WAITING.set(len(self._backfill))
 
     def _write(self, records: Sequence[Record]) -> set[Window]:

@@ -21,7 +21,7 @@ from outlay_schemas.topics import USAGE_EVENTS
 log = get_logger(__name__)
 _EVERY = 0.5
 _RETRY_SECONDS = 2.0
-_STANDSTILL = 30.0
+_STANDSTILL = 45.0
 """Seconds without a step of any group after which everyone is admitted: that is an outage, and no tenant's load."""
 
 

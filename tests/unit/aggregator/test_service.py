@@ -5,7 +5,7 @@ from prometheus_client import REGISTRY
 from tests.support.aggregator_rig import NOW, Rig, batch, group, line
 
 from outlay_aggregator.domain.rollup_sql import OTHER
-from outlay_aggregator.domain.windows import Window
+from outlay_aggregator.domain.windows import BackfillQueue, Window
 from outlay_aggregator.minute_checks import MOST_NAMED, CardinalityWatch
 from outlay_aggregator.settings import Settings
 from outlay_kit.errors import Retryable
@@ -306,6 +306,51 @@ def test_old_minutes_are_put_off_and_the_live_one_is_not() -> None:
     assert rig.aggregator.settled() == 2
     recomputed = [w.start for grain, windows in rig.store.recomputed if grain == "minute" for w in windows]
     assert len(set(recomputed)) == 6
+
+
+def test_future_minutes_wait_like_old_ones() -> None:
+    rig = Rig(Settings(backfill_minutes_per_batch=2, window_chunk=50))
+    ahead = "2026-11-24T20:{:02}:00Z"
+    rig.handle(*(line(str(n), time=ahead.format(n)) for n in range(5)), LIVE)
+    assert [len(windows) for grain, windows in rig.store.recomputed if grain == "minute"] == [1, 2]
+    assert rig.aggregator.settled() == 0
+    rig.handle()
+    rig.handle()
+    assert rig.aggregator.settled() == 1
+
+
+def test_fewer_minutes_that_wait_are_due_where_they_take_long() -> None:
+    queue = BackfillQueue(1000, 10_000, 200)
+    queue.put_off([Window(60 * n, "t") for n in range(9000)], 1)
+    sizes = []
+    for in_time in (True, True, True, False, False, False, True):
+        minutes = queue.due()
+        sizes.append(len(minutes))
+        queue.done(minutes, in_time)
+    assert sizes == [200, 400, 800, 1000, 500, 250, 200]
+
+
+def test_a_batch_with_minutes_that_take_long_is_followed_by_one_with_fewer() -> None:
+    rig = Rig(Settings(backfill_minutes_per_batch=400))
+    times = (
+        f"2026-11-0{day}T{hour:02}:{minute:02}:00Z"
+        for day in range(1, 3)
+        for hour in range(24)
+        for minute in range(60)
+    )
+    rig.handle(*(line(str(n), time=time) for n, time in enumerate(times)))
+    rig.handle()
+
+    def slow(_: Window) -> list[RollupGroup]:
+        rig.clock.advance(0.1)
+        return [group()]
+
+    rig.store.groups = slow
+    before = len(rig.store.recomputed)
+    rig.handle()
+    rig.handle()
+    minutes = [len(w) for grain, w in rig.store.recomputed[before:] if grain == "minute"]
+    assert sum(minutes) == 400 + 200
 
 
 def test_a_minute_that_is_dirtied_again_while_it_waits_holds_back_only_the_first_batch() -> None:

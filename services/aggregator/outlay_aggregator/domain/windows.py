@@ -80,9 +80,13 @@ def chunks(windows: Iterable[Window], limit: int, name_bytes: int = 16_384) -> I
 class BackfillQueue:
     """Old minutes that wait so that live ones do not (docs/adr/0013), each with the number of its first batch."""
 
-    def __init__(self, each: int, most: int) -> None:
-        """`each`: how many are due at a time; `most`: how many may wait; above it, as many more are due."""
-        self._each, self._most = each, most
+    def __init__(self, each: int, most: int, least: int = 1) -> None:
+        """`each`: how many are due at a time at most, and `least` at least.
+
+        `most`: how many may wait; above it, as many more are due.
+        """
+        self._most, self._bounds = most, (min(least, each), each)
+        self._each = self._bounds[0]
         self._waiting: dict[Window, int] = {}
 
     def __len__(self) -> int:
@@ -97,10 +101,12 @@ class BackfillQueue:
         """Return the minutes to recompute now: those that have waited longest."""
         return set(islice(self._waiting, max(self._each, len(self._waiting) - self._most)))
 
-    def done(self, minutes: Iterable[Window]) -> None:
-        """Remove minutes that were recomputed."""
+    def done(self, minutes: Iterable[Window], in_time: bool = True) -> None:
+        """Remove minutes that were recomputed. Next time twice as many are due, or, if not `in_time`, half as many."""
         for minute in minutes:
             del self._waiting[minute]
+        least, most = self._bounds
+        self._each = min(most, 2 * self._each) if in_time else max(least, self._each // 2)
 
     def settled(self, batches: int) -> int:
         """Return how many of the first `batches` batches, without a gap, have no minute that waits."""
