@@ -39,7 +39,7 @@ def action_changes(
         if expected is not None and _holds(expected, now):
             changes.append(ActionChange(one, "expected", ("expected", _reason(expected))))
         elif rules is not None and one.rule not in rules:
-            changes.append(ActionChange(one, "resolved", ("ended", "its rule was removed")))
+            changes.append(ActionChange(one, "resolved", ("ended", "it was removed from the catalog")))
         elif one.until is not None and one.until <= now:
             changes.append(ActionChange(one, "ended", ("ended", "its period is over")))
         elif one.state == "firing" and ack is not None and _holds(ack, now) and _covers(ack, one, records):

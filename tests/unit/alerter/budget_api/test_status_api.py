@@ -32,8 +32,8 @@ CATALOG = Catalog(
     revision=1,
     created_at=NOW,
     budgets=(
-        Written(id="b", name="B", amount=Decimal(10)),
-        Written(id="c", name="C", amount=Decimal(10), fail="closed"),
+        Written(id="b", name="B", tenant="*", amount=Decimal(10)),
+        Written(id="c", name="C", tenant="*", amount=Decimal(10), fail="closed"),
         Written(id="other", name="O", tenant="globex", amount=Decimal(10)),
     ),
 )
@@ -131,7 +131,7 @@ def test_another_tenants_budget_is_not_there_and_a_new_catalog_counts_at_once() 
     for name in ("other", "nothing"):
         with pytest.raises(UnknownBudgetError):
             ask(service, (name, 10))
-    less = CATALOG.model_copy(update={"budgets": (Written(id="b", name="B", amount=Decimal(1)),)})
+    less = CATALOG.model_copy(update={"budgets": (Written(id="b", name="B", tenant="*", amount=Decimal(1)),)})
     assert ask(service, ("b", 10))[0].allowed
     now[0] = Watchlist(less)
     assert not ask(service, ("b", 10))[0].allowed
