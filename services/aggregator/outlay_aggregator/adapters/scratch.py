@@ -10,7 +10,7 @@ KEPT_SECONDS = 86_400
 """Longer than an audit runs: an older table is of one that was killed."""
 _LEFT = (
     "SELECT name FROM system.tables WHERE database = currentDatabase() AND match(name, '^audit_[0-9a-f]{12}_')"
-    " AND metadata_modification_time < now() - {seconds:UInt32}"
+    " AND metadata_modification_time <= now() - {seconds:UInt32}"
 )
 
 
