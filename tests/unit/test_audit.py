@@ -6,13 +6,17 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from outlay_kit.clock import SystemClock
+
 ROOT = Path(__file__).parents[2]
+SNAPSHOT = ROOT / ".ci" / "advisories.json"
 ADVISORY: dict[str, Any] = {
     "id": "GHSA-0000-0000-0000", "modified": "2026-01-01T00:00:00Z", "published": "2026-01-01T00:00:00Z",
     "summary": "A made-up weakness", "aliases": [],
@@ -58,8 +62,17 @@ def database(package: str) -> Iterator[str]:
         thread.join()
 
 
-def audit(url: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    env = {**os.environ, "OUTLAY_OSV": url, "NO_PROXY": "127.0.0.1"}
+def snapshot(path: Path, days: int, fixed: str) -> Path:
+    """Write a snapshot of some age that knows one weakness of starlette, fixed in a version."""
+    ranges = [[{"introduced": "0"}, {"fixed": fixed}]]
+    date = (SystemClock().now() - timedelta(days=days)).date().isoformat()
+    known = {"ids": ["PYSEC-0"], "package": "starlette", "ranges": ranges}
+    path.write_text(json.dumps({"date": date, "advisories": [known]}))
+    return path
+
+
+def audit(url: str, *arguments: str, advisories: Path = SNAPSHOT) -> "subprocess.CompletedProcess[str]":
+    env = {**os.environ, "OUTLAY_OSV": url, "OUTLAY_ADVISORIES": str(advisories), "NO_PROXY": "127.0.0.1"}
     command = [str(ROOT / ".ci" / "audit"), *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=100, check=False)
 
@@ -79,7 +92,25 @@ def test_no_finding_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "status"), [((), 0), (("--strict",), 2)])
-def test_an_unreachable_database_is_reported(arguments: tuple[str, ...], status: int) -> None:
-    done = audit("http://127.0.0.1:1/", *arguments)
+def test_an_unreachable_database_and_an_old_snapshot_are_reported(
+    tmp_path: Path, arguments: tuple[str, ...], status: int
+) -> None:
+    done = audit("http://127.0.0.1:1/", *arguments, advisories=snapshot(tmp_path / "a.json", 31, "0.1"))
     assert done.returncode == status
     assert "NOT AUDITED" in done.stderr
+
+
+@pytest.mark.parametrize(("days", "fixed", "status"), [(5, "0.1", 0), (5, "999", 1), (400, "999", 1)])
+def test_a_snapshot_stands_in_for_a_database_that_is_not_reached(
+    tmp_path: Path, days: int, fixed: str, status: int
+) -> None:
+    done = audit("http://127.0.0.1:1/", "--strict", advisories=snapshot(tmp_path / "a.json", days, fixed))
+    assert done.returncode == status, done.stdout + done.stderr
+    assert ("starlette" in done.stdout and "PYSEC-0" in done.stdout) == (status == 1)
+    assert "NOT AUDITED" not in done.stderr
+
+
+def test_the_vendored_snapshot_has_no_finding() -> None:
+    done = audit("http://127.0.0.1:1/")
+    assert done.returncode == 0, done.stdout
+    assert json.loads(SNAPSHOT.read_text())["commit"]

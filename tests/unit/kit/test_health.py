@@ -1,11 +1,16 @@
 """The watchdog counts silence by the CPU time that the machine gives: starved is not stalled, stuck is found."""
 
+import socket
+import urllib.request
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from outlay.embedded.ports import free_port
 from outlay_kit.clock import FakeClock, cpu_share
-from outlay_kit.health import Health, Watchdog
+from outlay_kit.health import Health, Watchdog, serve_health
+from outlay_kit.settings import HealthSettings
 
 
 class Desk:
@@ -73,3 +78,29 @@ def test_a_process_that_makes_progress_is_not_probed() -> None:
 
 def test_a_machine_gives_a_share_of_a_core() -> None:
     assert 0 < cpu_share() <= 1
+
+
+def test_a_client_that_sends_nothing_keeps_no_probe_waiting() -> None:
+    port = free_port()
+    health = Health(FakeClock(datetime(2026, 11, 24, tzinfo=UTC)), 60)
+    health.ready = True
+    serve_health(health, HealthSettings(host="127.0.0.1", port=port))
+    idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    idle[0].sendall(b"GET /readyz HTTP/1.1\r\nX:")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+        assert answer.status == 200
+    for one in idle:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["ingest/outlay_ingest/main", "console/outlay_console/main", "alerter/outlay_alerter/budget_api/http"],
+)
+def test_every_server_that_people_reach_bounds_heads_and_bodies(module: str) -> None:
+    source = (Path(__file__).parents[3] / "services" / f"{module}.py").read_text("utf-8")
+    assert (
+        source.count("http=GuardedProtocol")
+        == source.count("uvicorn.run(") + source.count("uvicorn.Config(")
+        == 1
+    )
