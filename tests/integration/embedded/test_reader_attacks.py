@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -82,7 +83,7 @@ def call(function: str, arguments: str) -> str:
     return f"SELECT * FROM {function}({arguments})"  # noqa: S608
 
 
-def ask(server: Server, statements: Sequence[str], **options: object) -> Iterator[tuple[str, httpx.Response]]:
+def ask(server: Server, statements: Sequence[str], **options: Any) -> Iterator[tuple[str, httpx.Response]]:
     """Ask as the reader, several at once: a query that fails keeps its slot for a quarter of a second."""
     with ThreadPoolExecutor(6) as pool:
         yield from zip(

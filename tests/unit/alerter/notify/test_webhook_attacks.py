@@ -83,7 +83,9 @@ def test_a_name_that_is_rebound_after_the_check_is_not_asked_again(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first answer is public, each later one is this machine: only the address that was checked is connected to."""
-    real, asked, connected = socket.getaddrinfo, [], []
+    real = socket.getaddrinfo
+    asked: list[str] = []
+    connected: list[str] = []
 
     def rebinding(host: str, port: int, *args: object, **kwargs: object) -> object:
         if host != "rebind.example":
