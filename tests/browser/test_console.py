@@ -235,7 +235,7 @@ async def test_a_table_is_sorted_by_the_column_that_is_clicked(people: People) -
         ]
 
     given = await amounts()
-    assert len(set(given)) > 2
+    assert len(set(given)) > 1
     await page.get_by_role("button", name="Cost", exact=True).click()
     assert await amounts() == sorted(given, reverse=True)
     await page.get_by_role("button", name="Cost", exact=True).click()
