@@ -40,9 +40,13 @@ NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
 BASE = "http://console"
 SECRET = "zebra-crossing"
 """The name of the other tenant's team: it may be on no page of ours."""
+MARK = """"'><x-mark onload=alert(1)>"""
+"""The name of everything of the tenant `mallory`: it may be an element of no page."""
+NAMES = {"globex": SECRET, "mallory": MARK}
 PAGES = ("/", "/explore", "/events", "/budgets", "/alerts", "/prices", "/opportunities", "/quality", "/live")
 BUDGETS = (
     Budget(id="growth", name="Growth team", tenant="acme", scope={"team": ("growth",)}, amount=Decimal(500)),
+    Budget(id="mark", name=MARK, tenant="mallory", amount=Decimal(5)),
     Budget(id="other", name="Zebra budget", tenant="globex", amount=Decimal(5)),
 )
 SPLITS = (
@@ -98,10 +102,15 @@ def make(stack: Stack, folder: Path, database: str = "console", now: datetime = 
     secret = cost_event("globex", 1, now - timedelta(hours=1), "77.5", team=SECRET, sku=SECRET)
     secret.accepted_ms = int((secret.time + timedelta(seconds=20)).timestamp() * 1000)
     write(writer, [secret])
-    for tenant in ("acme", "globex"):
+    names = {"team": MARK, "unit": MARK, "user": MARK, "sku": MARK, "provider": MARK}
+    marked = cost_event("mallory", 2, now - timedelta(hours=2), "3.5", tags={MARK: MARK}, **names)
+    marked.id, marked.source, marked.project = MARK, MARK, MARK
+    marked.accepted_ms = int((marked.time + timedelta(seconds=20)).timestamp() * 1000)
+    write(writer, [marked])
+    for tenant in ("acme", "globex", "mallory"):
         _add(writer, tenant, now)
     files = KeyFile(folder / "keys.json")
-    keys = {tenant: files.create(tenant, ("read",), now) for tenant in ("acme", "globex", "empty")}
+    keys = {tenant: files.create(tenant, ("read",), now) for tenant in ("acme", "globex", "mallory", "empty")}
     keys["kim"] = files.create("acme", ("read", "admin"), now, name="kim")
     _keep(writer, now)
     reader = stack.reader.model_copy(update={"database": database})
@@ -131,7 +140,7 @@ def dependencies(stack: Stack, reader: ClickHouseSettings, folder: Path) -> Depe
 
 def _add(settings: ClickHouseSettings, tenant: str, now: datetime) -> None:
     """Add an alert and a dead dead_letter."""
-    name = SECRET if tenant == "globex" else "growth"
+    name = NAMES.get(tenant, "growth")
     alert = Alert(
         id=f"a-{tenant}", tenant=tenant, rule="spikes", rule_type="spend_spike", scope={"team": name},
         window=(now - timedelta(hours=2)).replace(minute=0, second=0, microsecond=0), level="spike",
