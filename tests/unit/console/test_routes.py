@@ -35,7 +35,7 @@ from outlay_schemas.catalog.watch import Budget
 T = TypeVar("T")
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
 BUDGETS = tuple(Budget(id=one, name=one, tenant=one, amount=Decimal(5)) for one in ("acme", "globex"))
-OPEN = {"/login", "/logout"}
+OPEN = {"/login", "/logout", "/docs", "/docs.css", "/openapi.json"}
 """Routes that answer without a session, and read nothing."""
 CLAIMS = {"tenant": "globex", "where": "tenant=globex", "tenant_id": "globex", "tz": "UTC"}
 REPORT_CLAIMS = {"where": "tenant=globex", "by": "tenant"}
