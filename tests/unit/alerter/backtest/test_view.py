@@ -26,8 +26,9 @@ def run(rule: Watch, span: TimeRange, loaded: Loaded) -> list[Fired]:
     return on_past(rule, loaded, moments(needs, span))
 
 
-def spending(rule: Watch, costs: Mapping[datetime, int]) -> list[Fired]:
-    return run(rule, SPAN, Loaded([], HOUR, {}, spending=Spending.of(costs)))
+def spending(rule: Watch, costs: Mapping[datetime, int], days: int = 20) -> list[Fired]:
+    span = TimeRange(START, START + days * DAY)
+    return run(rule, span, Loaded([], HOUR, {}, spending=Spending.of(costs)))
 
 
 def windows(
@@ -60,7 +61,7 @@ def test_budgets_of_days_burn_roll_over_and_are_forecast() -> None:
     costs |= {START + 5 * DAY + n * timedelta(minutes=1): 3 * DOLLAR // 2 for n in range(60)}
     terms = {"amount": 60, "period": "day", "thresholds": [100], "rollover_percent": 10}
     plan = budget(**terms, forecast_thresholds=[100], burn=[{"hours": 1, "rate": 20}])
-    found = spending(plan, costs)
+    found = spending(plan, costs, days=8)
     assert {one.level for one in found} == {"100", "forecast-100", "burn-1h"}
     over = next(one for one in found if one.level == "100")
     assert (over.at.date(), over.expected) == ((START + 5 * DAY).date(), 66 * DOLLAR)
