@@ -2,10 +2,10 @@
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from outlay_kit.broker import (
     Batch,
@@ -40,6 +40,7 @@ with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a wa
         UnsupportedCodecError,
     )
     from kafka.net.inet import KafkaNetSocket
+    from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
     from kafka.structs import OffsetAndMetadata
 
 __all__ = [
@@ -65,20 +66,36 @@ _REBALANCE_MS = 10_000
 _OVERSIZE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
-_connect = KafkaNetSocket.sock_connect
+_T = TypeVar("_T")
 
 
-async def _connect_or_close(self: Any, net: Any, sock: Any, *args: Any, **options: Any) -> Any:
-    """Close the socket of a connection that was refused, took too long or is no longer wanted, which kafka-python
-    3.0.12 leaves to the garbage collector."""
-    try:
-        return await _connect(self, net, sock, *args, **options)
-    except BaseException:
-        sock.close()
-        raise
+def _or_close(
+    step: Callable[..., Awaitable[_T]], close: Callable[..., object]
+) -> Callable[..., Awaitable[_T]]:
+    async def guarded(*args: Any, **options: Any) -> _T:
+        try:
+            return await step(*args, **options)
+        except BaseException:
+            close(*args)
+            raise
+
+    return guarded
 
 
-KafkaNetSocket.sock_connect = _connect_or_close
+def _close_now(transport: Any) -> None:
+    """Send what the socket takes now, and close it: nobody is left to send the rest."""
+    _close(transport)
+    if transport._sock is not None:  # noqa: SLF001
+        transport._sock_send()  # noqa: SLF001
+        transport._close()  # noqa: SLF001
+
+
+# kafka-python 3.0.12 leaves these sockets to the garbage collector: of a connection that was refused, took too long or
+# is no longer wanted; of a TLS handshake that failed; and of a client that closes while a request waits to be sent.
+KafkaNetSocket.sock_connect = _or_close(KafkaNetSocket.sock_connect, lambda _, __, sock, *___: sock.close())
+KafkaSSLTransport.handshake = _or_close(KafkaSSLTransport.handshake, lambda transport: transport._close())  # noqa: SLF001
+_close = KafkaTCPTransport.close
+KafkaTCPTransport.close = _close_now
 
 
 class KafkaSource:

@@ -1,4 +1,4 @@
-"""Sockets of Kafka connections that do not come about."""
+"""Sockets of Kafka connections that do not come about, or end with a request that waits."""
 
 import socket
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from outlay.embedded.ports import free_port
 
 from kafka.errors import KafkaConnectionError  # isort: skip
 from kafka.net.inet import KafkaNetSocket  # isort: skip
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport  # isort: skip
 
 
 class Never:
@@ -46,3 +47,27 @@ def test_the_socket_of_a_client_that_closes_while_it_connects_is_closed(opened: 
         task.send(None)
         task.close()
     assert opened.fileno() == -1
+
+
+def test_the_socket_of_a_failed_tls_handshake_is_closed() -> None:
+    ours, theirs = socket.socketpair()
+    net = SimpleNamespace(unregister_event=lambda *_: None, wait_read=lambda *_: Never())
+    ours.setblocking(False)
+    transport = KafkaSSLTransport(net, ours, host="localhost")
+    theirs.sendall(b"this is no TLS\r\n" * 10)
+    handshake = transport.handshake()
+    with pytest.raises(OSError, match=r"WRONG_VERSION_NUMBER|record layer failure"):
+        handshake.send(None)
+    assert transport._sock is None
+    theirs.close()
+
+
+def test_the_socket_of_a_client_that_closes_with_a_request_that_waits_is_closed() -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    transport = KafkaTCPTransport(SimpleNamespace(unregister_event=lambda *_: None), ours)
+    transport._write_buffer.append(b"x" * 10_000_000)
+    transport.close()
+    assert ours.fileno() == -1
+    assert len(theirs.recv(1000)) == 1000  # what it could take was sent
+    theirs.close()
