@@ -33,3 +33,10 @@ def test_a_record_that_is_not_of_windows_is_counted_and_the_others_are_evaluated
     minute = datetime(2026, 11, 24, 1, 2, tzinfo=UTC)
     assert changed_minutes(batch, minute + timedelta(minutes=5)) == {"a": {minute}, "b": {minute}}
     assert REGISTRY.get_sample_value(name) == before + 1
+
+
+def test_a_day_that_changed_is_evaluated_for_sums_over_months_are_read_from_days() -> None:
+    value = b"\n".join((window("a", "hour"), window("a", "day", at="2026-11-24T00:00:00Z")))
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    changed = changed_minutes(Batch([Record("cost.rollups", 0, 0, value)]), now)
+    assert changed == {"a": {datetime(2026, 11, 24, tzinfo=UTC)}}
