@@ -83,7 +83,7 @@ def _or_close(
 
 
 def _close_now(transport: Any) -> None:
-    """Send what the socket takes now, and close it: nobody is left to send the rest."""
+    """Send what the socket takes now, and close it: no loop is left to send the rest."""
     _close(transport)
     if transport._sock is not None:  # noqa: SLF001
         transport._sock_send()  # noqa: SLF001

@@ -102,9 +102,9 @@ def make(stack: Stack, folder: Path, database: str = "console", now: datetime = 
     secret = cost_event("globex", 1, now - timedelta(hours=1), "77.5", team=SECRET, sku=SECRET)
     secret.accepted_ms = int((secret.time + timedelta(seconds=20)).timestamp() * 1000)
     write(writer, [secret])
-    names = {"team": MARK, "unit": MARK, "user": MARK, "sku": MARK, "provider": MARK}
-    marked = cost_event("mallory", 2, now - timedelta(hours=2), "3.5", tags={MARK: MARK}, **names)
-    marked.id, marked.source, marked.project = MARK, MARK, MARK
+    marked = cost_event("mallory", 2, now - timedelta(hours=2), "3.5", tags={MARK: MARK})
+    for name in ("team", "business_unit", "user", "sku", "provider", "id", "source", "project"):
+        setattr(marked, name, MARK)
     marked.accepted_ms = int((marked.time + timedelta(seconds=20)).timestamp() * 1000)
     write(writer, [marked])
     for tenant in ("acme", "globex", "mallory"):

@@ -54,7 +54,7 @@ def test_the_socket_of_a_failed_tls_handshake_is_closed() -> None:
     net = SimpleNamespace(unregister_event=lambda *_: None, wait_read=lambda *_: Never())
     ours.setblocking(False)
     transport = KafkaSSLTransport(net, ours, host="localhost")
-    theirs.sendall(b"this is no TLS\r\n" * 10)
+    theirs.sendall(b"this is not TLS\r\n" * 10)
     handshake = transport.handshake()
     with pytest.raises(OSError, match=r"WRONG_VERSION_NUMBER|record layer failure"):
         handshake.send(None)
