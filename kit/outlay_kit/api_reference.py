@@ -94,8 +94,6 @@ def _operation(method: str, path: str, operation: Document) -> Iterator[str]:
         for status, one in operation["responses"].items()
     ]
     yield from _table(("Status", "Meaning", "Body"), rows)
-    for one in operation["responses"].values():
-        yield from (_example(content) for content in one.get("content", {}).values())
     yield "</section>\n"
 
 

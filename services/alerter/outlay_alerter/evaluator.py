@@ -3,6 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
@@ -47,21 +48,26 @@ class _LiveView:
         """`changed`: minutes that changed since the evaluation before."""
         self._rollups, self._budgets, self._tenant = rollups, budgets, tenant
         self._progress, self.now, self.changed = progress, now, changed
-        self._newest: list[datetime | None] = []
+
+    @cached_property
+    def _newest(self) -> datetime | None:
+        return self._rollups.newest(self._tenant, self.now)
+
+    @cached_property
+    def _complete(self) -> datetime:
+        """The moment before which all windows are complete, asked for once for all rules."""
+        if self._newest is None:
+            return self.now
+        return self._progress.complete(self.now, self._newest, self._rollups.counted_until() or self.now)
 
     def newest(self) -> datetime | None:
-        if not self._newest:
-            self._newest = [self._rollups.newest(self._tenant, self.now)]
-        return self._newest[0]
+        return self._newest
 
     def over(self, settle: timedelta = NONE) -> datetime:
         return self.now - settle
 
     def seen(self, settle: timedelta = NONE) -> datetime:
-        newest = self.newest()
-        if newest is None:
-            return self.now - settle
-        return self._progress.complete(self.now, newest, self._rollups.counted_until() or self.now) - settle
+        return self._complete - settle
 
     def window(self, at: datetime, grain: Grain) -> TimeRange:
         at = floor_to(at, grain)
