@@ -80,11 +80,7 @@ chaos: setup ## every promise of docs/guarantees.md, the long tests too, with a 
 
 CONTAINERS ?= $(CURDIR)/dist/containers
 containers: setup ## docker-compose.yml in a Docker engine: up, alert, kill -9, down and up, the chart's pods, testcontainers
-	@docker version >/dev/null || { echo "No Docker engine answers. Start one, or name it: DOCKER_HOST"; exit 1; }
-	@if docker pull -q python:3.11-slim >/dev/null 2>&1; then docker compose --profile cli build; \
-	  else echo "No image registry: making the images from packages, in $(CONTAINERS)"; tests/containers/offline/build $(CONTAINERS); fi
-	$(BIN)/pytest tests/containers -q -m containers
-	TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/pytest tests/integration/reports -q -m stack
+	@tests/containers/run $(CONTAINERS)
 
 bench: setup ## measure the pipeline on this machine
 	$(BIN)/python benchmarks/pipeline.py

@@ -1,9 +1,7 @@
 """docker-compose.yml in a clean checkout, used as a user would."""
 
 import json
-import os
 import re
-import shlex
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -43,9 +41,9 @@ class Composition:
 
     def compose(self, *words: str, seconds: float = 600) -> str:
         """Run docker compose; return what it printed to stdout."""
-        command = shlex.split(os.environ.get("OUTLAY_COMPOSE", "docker compose"))
+        command = ["docker", "compose", *words]
         done = subprocess.run(
-            [*command, *words], cwd=self.folder, capture_output=True, text=True, timeout=seconds, check=False
+            command, cwd=self.folder, capture_output=True, text=True, timeout=seconds, check=False
         )
         assert done.returncode == 0, f"{' '.join(words)}: {done.stdout[-1500:]}{done.stderr[-3000:]}"
         return done.stdout
