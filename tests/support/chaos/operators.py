@@ -5,13 +5,14 @@ at one step for a tenant of its own and then repeated; what it leaves must be wh
 tenant with the same events.
 """
 
+import itertools
 import json
 import multiprocessing
 import os
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ _FORKS.set_forkserver_preload([
 """Commands are forked from a process that imported them: a start takes a moment."""
 _WAVE = 12
 """Tenants that get their events together."""
+_NUMBERS = itertools.count(1)
+"""The tests of a session share the stores, and no tenant may have what another test left."""
 _STATE = {
     "ledger": "SELECT source, id, time, sku, usage, cost, price_status FROM costs WHERE tenant = {t:String}"
     " ORDER BY source, id",
@@ -57,6 +60,10 @@ _STATE = {
     "closed": "SELECT period, zone, seq, total, unpriced_events, body, note FROM closed_periods FINAL"
     " WHERE tenant = {t:String} ORDER BY ALL",
 }
+
+
+def _tenant() -> str:
+    return f"op{next(_NUMBERS):04}"
 
 
 def _command(words: Sequence[str], env: dict[str, str], log: str) -> None:
@@ -77,8 +84,6 @@ class Operators:
     """The commands over the stores of a pipeline, with tenants of their own."""
 
     pipeline: Pipeline
-    kills: int = 0
-    tenants: list[str] = field(default_factory=list)
 
     def start(self, words: Sequence[str], failpoint: str = "", **env: str) -> tuple[BaseProcess, Path]:
         """Start a command; return its process and the file of what it prints."""
@@ -176,7 +181,7 @@ def _folder(ops: Operators, tenant: str) -> list[str]:
 
 def _price_box(ops: Operators, tenants: Sequence[str]) -> None:
     """Publish a price for what has none, another one each time."""
-    price = rule({"input_tokens": {"price": str(len(ops.tenants) + 1)}}, "box", provider="own")
+    price = rule({"input_tokens": {"price": str(next(_NUMBERS))}}, "box", provider="own")
     own = load_default().model_copy(update={"price_books": (*load_default().price_books, book(price))})
     CatalogTopic(ops.pipeline.stores.kafka).publish(own, SystemClock())
 
@@ -239,8 +244,7 @@ def killed_at_every_step(ops: Operators, operation: Operation, most: int) -> tup
 def killed_at(ops: Operators, operation: Operation, steps: Sequence[int]) -> tuple[int, int]:
     """Kill a command at steps, each for another tenant, and repeat it; stop at one beyond its end. Return the kills,
     and how many tenants have other data than the one whose command was not disturbed."""
-    tenants = [f"op{len(ops.tenants) + n:04}" for n in range(len(steps) + 1)]
-    ops.tenants += tenants
+    tenants = [_tenant() for _ in (0, *steps)]
     ops.fill(tenants)
     operation.prepare(ops, tenants)
     kills = 0
@@ -268,8 +272,7 @@ def killed_at(ops: Operators, operation: Operation, steps: Sequence[int]) -> tup
 def away_at(ops: Operators, operation: Operation, lost: Broker | Engine, step: int) -> tuple[str, int]:
     """Kill a store while a command waits at a step, start the store, repeat the command if it failed. Return what the
     command printed if it failed, and whether (0, 1) its tenant has other data than one that was not disturbed."""
-    undisturbed, disturbed = tenants = [f"op{len(ops.tenants) + n:04}" for n in range(2)]
-    ops.tenants += tenants
+    undisturbed, disturbed = tenants = [_tenant(), _tenant()]
     ops.fill(tenants)
     operation.prepare(ops, tenants)
     code, said = ops.run(operation.words(ops, undisturbed))
