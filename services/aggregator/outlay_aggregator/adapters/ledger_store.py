@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 
 import msgspec
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -177,7 +178,7 @@ class LedgerStore(Index):
     def remove(self, grain: Grain, window: Window, version: int) -> None:
         """Remove a window of at most `version`; it must be recomputed after."""
         bound = {"tenant": window.tenant, "start": window.start, "version": str(version)}
-        table = changed(rollup_sql.TABLES[grain], cluster_of(self._clickhouse))
+        table = changed(rollup_sql.TABLES[grain], self._cluster)
         self._clickhouse.command(rollup_sql.removal(table), bound, {"mutations_sync": 2})
 
     def refill(self, grain: Grain, asked: Range) -> None:
@@ -189,6 +190,10 @@ class LedgerStore(Index):
         """Store that everything accepted before `at` is counted."""
         row = {"name": "ledger", "at": at.isoformat(timespec="milliseconds")}
         self.append("watermark", msgspec.json.encode(row))
+
+    @cached_property
+    def _cluster(self) -> str | None:
+        return cluster_of(self._clickhouse)
 
     def _ask(self, sql: str, grain: Grain, windows: Sequence[Window] | Range) -> bytes:
         return self._clickhouse.raw(sql, self._asked(grain, windows), settings=rollup_sql.SETTINGS)
