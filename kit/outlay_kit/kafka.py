@@ -40,6 +40,7 @@ with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a wa
         UnsupportedCodecError,
     )
     from kafka.net.inet import KafkaNetSocket
+    from kafka.net.selector import NetworkSelector
     from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
     from kafka.structs import OffsetAndMetadata
 
@@ -96,6 +97,8 @@ KafkaNetSocket.sock_connect = _or_close(KafkaNetSocket.sock_connect, lambda _, _
 KafkaSSLTransport.handshake = _or_close(KafkaSSLTransport.handshake, lambda transport: transport._close())  # noqa: SLF001
 _close = KafkaTCPTransport.close
 KafkaTCPTransport.close = _close_now
+# It warns of each step that took 0.1 s by the wall clock: on a busy machine that says nothing of the program.
+NetworkSelector.DEFAULT_CONFIG["slow_task_threshold_secs"] = 0
 
 
 class KafkaSource:

@@ -1,17 +1,19 @@
-"""Sockets of Kafka connections that do not come about, or end with a request that waits."""
+"""Kafka's client: sockets of connections that do not come about or end with a request that waits, and its warnings."""
 
 import socket
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-import outlay_kit.kafka  # noqa: F401 (it takes care of the sockets)
+import outlay_kit.kafka  # noqa: F401 (it takes care of the sockets and the warnings)
 from outlay.embedded.ports import free_port
 
 from kafka.errors import KafkaConnectionError  # isort: skip
 from kafka.net.inet import KafkaNetSocket  # isort: skip
+from kafka.net.selector import NetworkSelector  # isort: skip
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport  # isort: skip
 
 
@@ -71,3 +73,15 @@ def test_the_socket_of_a_client_that_closes_with_a_request_that_waits_is_closed(
     assert ours.fileno() == -1
     assert len(theirs.recv(1000)) == 1000  # what it could take was sent
     theirs.close()
+
+
+def test_a_step_that_takes_a_while_on_a_busy_machine_is_not_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def slow() -> None:
+        time.sleep(0.15)  # noqa: ASYNC251 (it is what the client would warn of)
+
+    selector = NetworkSelector()
+    selector.run(slow())
+    selector.close()
+    assert caplog.records == []
