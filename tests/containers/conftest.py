@@ -8,6 +8,7 @@ import pytest
 from tests.support.composition import NO_ULIMITS, ROOT, Composition, may_raise_ulimits
 
 ROWS = pytest.StashKey[list[str]]()
+LOGS = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
@@ -22,11 +23,17 @@ def composition(
     made = Composition(folder)
     request.config.stash[ROWS] = made.rows
     yield made
+    if request.session.testsfailed:
+        request.config.stash[LOGS] = made.compose("logs", "--timestamps", "--tail", "400")
     made.compose("--profile", "*", "down", "-v")
     shutil.rmtree(folder)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    logs = config.stash.get(LOGS, "")
+    if logs:
+        terminalreporter.section("logs of the composition")
+        terminalreporter.write(logs)
     rows = config.stash.get(ROWS, [])
     if rows:
         terminalreporter.section("the composition")
