@@ -38,8 +38,14 @@ def changes(old: Catalog, new: Catalog) -> list[Change]:
     return found
 
 
+def removals(old: Catalog, new: Catalog) -> list[str]:
+    """Return what people wrote that `new` would remove. Model prices are not theirs: a library brings them."""
+    gone = changes(old.model_copy(update={"rates": None}), new.model_copy(update={"rates": None}))
+    return [change.thing for change in gone if change.what == "removed"]
+
+
 def _things(catalog: Catalog) -> Iterator[tuple[str, Any]]:
-    without = {"revision", "created_at", "note"}
+    without = {"revision", "created_at", "note", "author"}
     plain = catalog.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=without)
     rates = plain.pop("rates", None) or {}
     for provider in rates.pop("providers", ()):

@@ -32,8 +32,22 @@ def publish_if_absent(kafka: KafkaSettings, content: Catalog, clock: Clock) -> i
 
 def same_content(one: Catalog, other: Catalog) -> bool:
     """Tell whether two catalogs say the same, whenever and as whatever they were published."""
-    stamp = {"revision": one.revision, "created_at": one.created_at, "note": one.note}
+    stamp = {
+        "revision": one.revision, "created_at": one.created_at, "note": one.note, "author": one.author,
+    }  # fmt: skip
     return encode_catalog(other.model_copy(update=stamp)) == encode_catalog(one)
+
+
+class ConflictError(Exception):
+    """Another revision was published since the one that a change began with."""
+
+    def __init__(self, newest: Catalog, began: int) -> None:
+        who = f" by {newest.author}" if newest.author else ""
+        when = f"{newest.created_at:%Y-%m-%d %H:%M} UTC"
+        super().__init__(
+            f"revision {newest.revision} was published{who} at {when}, after revision {began} was read"
+        )
+        self.newest = newest
 
 
 class CatalogTopic:
@@ -60,13 +74,16 @@ class CatalogTopic:
         with closing(KafkaSink(self._kafka)) as sink:
             deliver(sink, CATALOG.name, [encode_catalog(catalog)], KEY)
 
-    def publish(self, content: Catalog, clock: Clock) -> int:
+    def publish(self, content: Catalog, clock: Clock, after: int | None = None) -> int:
         """Publish `content` as the next revision, unless it is what is in force; return the revision in force.
-        Of two with one number every reader takes the first, and whoever finds it was not theirs publishes again."""
+        Of two with one number every reader takes the first, and whoever finds it was not theirs publishes again; or,
+        if it may only come right `after` a revision, raises ConflictError."""
         for _ in range(_TRIES):
             known = self.newest()
             if known is not None and same_content(known, content):
                 return known.revision
-            revision = known.revision + 1 if known else 1
-            self.append(content.model_copy(update={"revision": revision, "created_at": clock.now()}))
+            revision = known.revision if known else 0
+            if known is not None and after is not None and revision != after:
+                raise ConflictError(known, after)
+            self.append(content.model_copy(update={"revision": revision + 1, "created_at": clock.now()}))
         raise Retryable("others publish catalogs all the time; try again")

@@ -111,14 +111,19 @@ def _step(node: yaml.Node | None, step: int | str) -> tuple[int, yaml.Node] | No
 def read_yaml(path: Path, name: str) -> Document:
     """Read a YAML file. Raises CatalogError if it is not valid, or if a mapping has a key twice."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return parse_yaml(path.read_text(encoding="utf-8"), name)
+    except UnicodeDecodeError:
+        raise CatalogError([Problem(name, 0, "", "this is not UTF-8 text", "save it as UTF-8")]) from None
+
+
+def parse_yaml(text: str, name: str) -> Document:
+    """Read the text of a YAML file. Raises as `read_yaml` does."""
+    try:
         loader = _Loader(text)
         tree = loader.get_single_node()
         if duplicates := list(_duplicate_keys(tree, name)):
             raise CatalogError(duplicates)
         return Document(name, None if tree is None else loader.construct_document(tree), tree)
-    except UnicodeDecodeError:
-        raise CatalogError([Problem(name, 0, "", "this is not UTF-8 text", "save it as UTF-8")]) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         message = f"this is not YAML: {getattr(error, 'problem', None) or error}"

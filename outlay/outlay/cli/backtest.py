@@ -1,10 +1,10 @@
-"""When budgets and rules would have fired on the past: `outlay alerts backtest`, and for `outlay catalog plan`."""
+"""When budgets and rules would have fired on the past: `outlay alerts backtest`."""
 
 import csv
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,16 +14,15 @@ from zoneinfo import ZoneInfo
 import typer
 from typer import Option
 
+from outlay.catalog.rule_history import Tried, last_days, saved_at_most, try_rule
 from outlay.cli.options import AsJson, OtherCatalog, Picture
 from outlay.cli.output import CommandError, line, note, out, print_json, print_rows, unknown, working
 from outlay.cli.report_query import draw_into
 from outlay.cli.stores import open_clickhouse, read_folder, read_published
 from outlay.reports.plots import draw
-from outlay_alerter.adapters.rollup_reader import RollupReader
-from outlay_alerter.backtest.runner import Backtest, BacktestResult, Fired, NotPossibleError, on_series
+from outlay_alerter.backtest.runner import Fired, NotPossibleError, on_series
 from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
-from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports import cost_query, trend
@@ -35,8 +34,6 @@ from outlay_schemas.dimensions import scope_text
 from outlay_schemas.money import to_usd
 
 _DAY = timedelta(days=1)
-Tried = Sequence[tuple[str, BacktestResult]]
-"""A rule of each tenant that has it, and when it would have fired."""
 
 
 def backtest(
@@ -97,9 +94,9 @@ def _on_ledger(
     span = last_days(SystemClock().now(), days)
     with open_clickhouse(tenant) as clickhouse, working(f"trying {rule} on the last {days} days"):
         tenants = [tenant] if tenant else CostReader(clickhouse).tenants()
-        tried = _try(clickhouse, catalog, rule, tenants, span)
+        tried = try_rule(clickhouse, catalog, rule, tenants, span)
     rows = [_row(tenant, fired) for tenant, result in tried for fired in result.fired]
-    whole = sum(_saved(result.fired) for _, result in tried)
+    whole = sum(saved_at_most(result.fired) for _, result in tried)
     query, found = _pictured(tried, span)
     title = f"{rule}: fires {counted(len(rows), 'time')} in {days} days"
     if picture is not None:
@@ -177,20 +174,6 @@ def _number(text: str) -> float | None:
     return value
 
 
-def last_days(now: datetime, days: int) -> TimeRange:
-    """Return the whole minutes of the last so many days."""
-    end = floor_to(now, "minute")
-    return TimeRange(end - _DAY * days, end)
-
-
-def _try(
-    clickhouse: ClickHouseClient, catalog: Catalog, name: str, tenants: Iterable[str], span: TimeRange
-) -> Tried:
-    """Try a budget or a rule on the past of those of the tenants that have it. Raises NotPossibleError, Retryable."""
-    runner, watches = Backtest(RollupReader(clickhouse)), Watchlist(catalog).watches
-    return [(tenant, runner.run(found, span)) for tenant in tenants if (found := watches(tenant).get(name))]
-
-
 def _row(tenant: str, one: Fired) -> dict[str, object]:
     said = dollars if one.unit == "USD" else lambda amount: f"{to_usd(amount)} {one.unit}"
     return {
@@ -199,17 +182,6 @@ def _row(tenant: str, one: Fired) -> dict[str, object]:
         "expected": "" if one.expected is None else said(one.expected),
         "saved": "" if one.saved is None else dollars(one.saved),
     }  # fmt: skip
-
-
-def _saved(found: Iterable[Fired]) -> int:
-    """Return what stopping at each alert would have saved at most, in pico-USD; of a budget its highest level says."""
-    best: dict[tuple[object, ...], int] = {}
-    for one in found:
-        if one.saved is not None:
-            cumulative = one.level.replace("forecast-", "").replace(".", "").isdigit()
-            key = (one.rule, str(one.scope), "" if cumulative else one.at)
-            best[key] = max(best.get(key, 0), one.saved)
-    return sum(best.values())
 
 
 def _pictured(tried: Tried, span: TimeRange) -> tuple[cost_query.CostQuery, trend.Trend]:
@@ -230,31 +202,3 @@ def _pictured(tried: Tried, span: TimeRange) -> tuple[cost_query.CostQuery, tren
     hot = [day in fired for day in days]
     parts = (series("quiet", [not on for on in hot]), series("it fires", hot))
     return asked, trend.Trend(series("all", [True] * len(days)), parts)
-
-
-def planned(
-    clickhouse: ClickHouseClient, old: Catalog, new: Catalog, span: TimeRange
-) -> list[dict[str, object]]:
-    """Return what the budgets and rules that differ would have fired in `span`, before and after. Raises Retryable."""
-    before, after = ({item.id: item for item in (*c.budgets, *c.rules)} for c in (old, new))
-    changed = [name for name in before | after if before.get(name) != after.get(name)]
-    tenants = RollupReader(clickhouse).tenants() if changed else []
-
-    def fired(catalog: Catalog, name: str) -> tuple[list[Fired], str]:
-        try:
-            tried = _try(clickhouse, catalog, name, tenants, span)
-        except NotPossibleError as error:
-            return [], str(error)
-        return [one for _, result in tried for one in result.fired], ""
-
-    rows: list[dict[str, object]] = []
-    for name in changed:
-        (was, _), (will, why) = fired(old, name), fired(new, name)
-        rows.append(
-            {
-                "rule": name, "fired": len(was) if name in before and not why else None,
-                "would_fire": len(will) if name in after and not why else None,
-                "saved": "" if why else dollars(_saved(will)), "newest": why or (will[-1].title if will else ""),
-            }
-        )  # fmt: skip
-    return rows

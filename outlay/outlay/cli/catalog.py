@@ -12,14 +12,17 @@ from typer import Argument, Option
 
 from outlay.catalog.checks import without_zone
 from outlay.catalog.contents import Listed, listing, names_of, overview, summary
-from outlay.catalog.diff import Change, changes
-from outlay.catalog.load import default_folder, examine, write_schemas
+from outlay.catalog.diff import Change, changes, removals
+from outlay.catalog.load import default_folder, examine
 from outlay.catalog.offline import read_lines
-from outlay.catalog.publish import CatalogTopic
+from outlay.catalog.publish import CatalogTopic, ConflictError
+from outlay.cli import catalog_files
+from outlay.cli.actor import actor
 from outlay.cli.events import Refusals, lines_of
 from outlay.cli.help import App
 from outlay.cli.options import DEFAULT_BY, AsJson, CatalogFolder, GroupBy, read_dimensions, read_moment
 from outlay.cli.output import (
+    CommandError,
     line,
     note,
     print_json,
@@ -44,6 +47,8 @@ from outlay_schemas.events import UsageEvent
 app = App(
     "catalog", "Check, compare, publish and show the catalog: prices, owners, budgets and rules as YAML."
 )
+for command in (catalog_files.init, catalog_files.export, catalog_files.schemas):
+    app.command()(command)
 Folder = Annotated[
     Path | None,
     Argument(
@@ -69,7 +74,7 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
 
         outlay catalog check my-catalog
     """
-    content, problems = examine(folder or default_folder())
+    content, problems = examine(folder or default_folder(), layered=folder is not None)
     warnings = without_zone(content) if content else []
     old = stale(content, SystemClock().now()) if content else []
     if as_json:
@@ -118,7 +123,7 @@ def plan(
         impact = compare(CompiledCatalog(old), CompiledCatalog(new), events, groups)
     rules: list[dict[str, object]] = []
     if usage is None:
-        from outlay.cli.backtest import last_days, planned
+        from outlay.catalog.rule_history import last_days, planned
 
         with open_clickhouse() as clickhouse, working(f"trying rules on the last {days} days"):
             rules = planned(clickhouse, old, new, last_days(SystemClock().now(), days))
@@ -159,26 +164,36 @@ def _show_changes(found: Sequence[Change]) -> None:
 @app.command()
 def publish(
     folder: Folder = None,
-    comment: Annotated[str, Option("--note", help="Who and why; kept with the revision.")] = "",
+    comment: Annotated[str, Option("--note", help="Why; kept with the revision and its author.")] = "",
+    allow_removals: Annotated[
+        bool, Option("--allow-removals", help="Also remove what the folder lacks.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish a folder as the next revision of the catalog: all of it or, if it has a problem, nothing.
 
-    Content that is in force already is not published again. New events are priced by the new revision. Past events
-    keep their price until `outlay reprice`; unpriced ones are priced again by themselves.
+    Files that the folder lacks are those that come with Outlay. If something in force would be removed, nothing is
+    published without --allow-removals. Content that is in force already is not published again. New events are priced
+    by the new revision. Past events keep their price until `outlay reprice`; unpriced ones are priced again by
+    themselves.
 
     Examples:
 
         outlay catalog publish my-catalog --note "EDP renewed, ticket FIN-231"
     """
     clock = SystemClock()
-    content = read_folder(folder).model_copy(update={"note": comment})
+    content = read_folder(folder).model_copy(update={"note": comment, "author": actor()})
     CompiledCatalog(content)  # pricers would ignore a catalog that cannot be compiled
     with working("publishing"), resumable("nothing was published") as done:
         topic = CatalogTopic(stores()[0])
         known = topic.newest()
+        if known is not None and not allow_removals and (gone := removals(known, content)):
+            raise _removes(gone, folder)
         done("the catalog may be published or not, but never in part")
-        revision = topic.publish(content, clock)
+        try:
+            revision = topic.publish(content, clock, known.revision if known else None)
+        except ConflictError as error:
+            raise CommandError(str(error), "look at it, then publish again: outlay catalog plan") from None
     same = known is not None and known.revision == revision
     if as_json:
         print_json({"revision": revision, "published": not same})
@@ -189,6 +204,17 @@ def publish(
         line(f"revision {revision} is in force with the same content; nothing was published")
     else:
         line(f"revision {revision} is in force ({summary(content)})")
+
+
+def _removes(gone: Sequence[str], folder: Path | None) -> CommandError:
+    named = "".join(f"\n  - {thing}" for thing in gone[:SHOWN])
+    more = f"\n  and {len(gone) - SHOWN} more" if len(gone) > SHOWN else ""
+    message = f"this would remove what is in force, and nothing was published:{named}{more}"
+    return CommandError(
+        message,
+        f"add it to the folder (outlay catalog export DIR writes all that is in force), or agree:"
+        f" outlay catalog publish {folder or ''} --allow-removals",
+    )
 
 
 @app.command()
@@ -240,23 +266,3 @@ def _show_prices(found: list[Listed]) -> None:
                 line(origin_of(shown.source, shown.checked[:10], shown.since, shown.until), "dim")
     if len(found) > _NAMES:
         line(f"… and {len(found) - _NAMES} more names; --json has all", "dim")
-
-
-@app.command()
-def schemas(
-    folder: Annotated[Path, Argument(metavar="DIR", help="Folder to write them to.")], as_json: AsJson = False
-) -> None:
-    """Write a JSON Schema for each file of a catalog, so that your editor completes and checks it.
-
-    Editors with the YAML Language Server use the schema that the first line of a file names.
-
-    Examples:
-
-        outlay catalog schemas my-catalog/schemas
-    """
-    lines = write_schemas(folder)
-    if as_json:
-        print_json(lines)
-    else:
-        for name, text in lines.items():
-            line(f"{name}: {text}")

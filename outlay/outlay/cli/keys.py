@@ -1,8 +1,6 @@
 """Commands for API keys: who may send and read, for which tenant, and how much."""
 
-import getpass
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -13,6 +11,7 @@ from typing import Annotated
 from msgspec import structs
 from typer import Argument, Option
 
+from outlay.cli.actor import actor
 from outlay.cli.help import App
 from outlay.cli.options import AsJson
 from outlay.cli.output import CommandError, line, print_json, print_rows, unknown
@@ -142,7 +141,7 @@ def _file(path: Path | None) -> Iterator[tuple[KeyFile, datetime]]:
             hint = "start one: outlay up; or give --keys-file PATH"
             raise CommandError(f"no local system in {path.parent}", hint)
     try:
-        yield KeyFile(path, _actor()), SystemClock().now()
+        yield KeyFile(path, actor()), SystemClock().now()
     except (KeyFileError, AuditError) as error:
         raise CommandError(str(error)) from error
 
@@ -170,15 +169,6 @@ def _publish_end(file: KeyFile, key_id: str) -> None:
 def _not_in_force(file: KeyFile, key_id: str, now: datetime) -> CommandError:
     known = [key.id for key in file.all() if key.opens(now)]
     return unknown("key", key_id, known, "see: outlay keys list --all")
-
-
-def _actor() -> str:
-    if named := os.environ.get("OUTLAY_ACTOR"):
-        return named
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}@{socket.gethostname()}"
 
 
 def _quotas(given: list[str]) -> dict[str, int]:

@@ -69,11 +69,11 @@ def _with_keys() -> set[str]:
 
 
 def read_folder(folder: Path | None) -> "Catalog":
-    """Read a catalog folder; Outlay's own if none is named. Raises CommandError."""
+    """Read a catalog folder over Outlay's own, or that alone if none is named. Raises CommandError."""
     from outlay.catalog import CatalogError, load, load_default
 
     try:
-        return load_default() if folder is None else load(folder)
+        return load_default() if folder is None else load(folder, layered=True)
     except CatalogError as error:
         problems = "".join(f"\n  {problem}" for problem in error.problems[:SHOWN])
         message = f"the catalog in {folder} has {counted(len(error.problems), 'problem')}:{problems}"

@@ -36,7 +36,9 @@ class Catalog(CatalogModel):
     revision: Annotated[int, Field(ge=0)]
     created_at: AwareDatetime
     note: Text = ""
-    """Who published it and why, or the commit it came from."""
+    """Why it was published, or the commit it came from."""
+    author: Text = ""
+    """Who published it."""
     rates: RateData | None = None
     """None: without LLM price data a model call is unpriced unless a price book prices it."""
     price_books: tuple[PriceBook, ...] = ()

@@ -8,8 +8,8 @@ import pytest
 from tests.support.stack import Stack, environment
 from typer.testing import CliRunner
 
+from outlay.catalog.rule_history import last_days, planned
 from outlay.cli.alerts import app
-from outlay.cli.backtest import last_days, planned
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.backtest.runner import on_series

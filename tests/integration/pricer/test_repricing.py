@@ -201,10 +201,19 @@ def _planned_and_published(system: System, outlay: Any, folder: Path) -> None:
         f"name: own\nversion: '9'\nrules:\n  - {{id: widget, sku: widget-{system.tenant}, prices: "
         "[{meters: {widgets: {price: 5}}}]}\n"
     )
+    (folder / "rules.yaml").write_text("[]\n")
     plan = json.loads(outlay("catalog", "plan", folder, "--days", "3660", "--by", "tenant", "--json").stdout)
     (ours,) = [group for group in plan["impact"]["groups"] if group["group"]["tenant"] == system.tenant]
     assert (ours["before"], ours["after"], ours["events"]) == ("42.0015", "105.0015", 12)
-    published = json.loads(outlay("catalog", "publish", folder, "--note", "FIN-231", "--json").stdout)
+    refused = outlay("catalog", "publish", folder)
+    assert refused.exit_code == 1, "it would remove a rule of the price book that is in force"
+    assert "nothing was published" in refused.stderr
+    assert "--allow-removals" in refused.stderr
+    known_now = newest(system.kafka)
+    assert known_now is not None
+    assert known_now.revision == in_force
+    agreed = ("catalog", "publish", folder, "--note", "FIN-231", "--allow-removals", "--json")
+    published = json.loads(outlay(*agreed).stdout)
     assert published == {"revision": in_force + 1, "published": True}
     assert json.loads(outlay("catalog", "publish", folder, "--json").stdout) == {
         "revision": in_force + 1,
@@ -212,6 +221,10 @@ def _planned_and_published(system: System, outlay: Any, folder: Path) -> None:
     }
     shown = json.loads(outlay("catalog", "show", f"widget-{system.tenant}", "--published", "--json").stdout)
     assert shown[0]["prices"][0]["prices"][0]["price"] == "5"
+    exported = folder.parent / "exported"
+    assert outlay("catalog", "export", exported).exit_code == 0
+    assert outlay("catalog", "export", exported).exit_code == 1, "a folder is not replaced unasked"
+    assert json.loads(outlay("catalog", "publish", exported, "--json").stdout)["published"] is False
     _restore(system, known)
 
 

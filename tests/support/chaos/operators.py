@@ -176,7 +176,7 @@ def _folder(ops: Operators, tenant: str) -> list[str]:
         shutil.copytree(default_folder(), folder)
         own = {"id": tenant, "name": tenant, "tenant": tenant, "amount": "1", "thresholds": [50]}
         (folder / "budgets.yaml").write_text(json.dumps([own]))
-    return ["catalog", "publish", str(folder)]
+    return ["catalog", "publish", str(folder), "--allow-removals"]
 
 
 def _price_box(ops: Operators, tenants: Sequence[str]) -> None:

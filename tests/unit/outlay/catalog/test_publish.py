@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from outlay.catalog.publish import CatalogTopic
+from outlay.catalog.publish import CatalogTopic, ConflictError
 from outlay_kit.clock import FakeClock
 from outlay_kit.errors import Retryable
-from outlay_schemas.catalog import Catalog, decode_catalog, encode_catalog
+from outlay_schemas.catalog import Alias, Catalog, decode_catalog, encode_catalog
 
 DRAFT = Catalog(revision=0, created_at=datetime(1970, 1, 1, tzinfo=UTC))
 OTHER = DRAFT.model_copy(update={"reported": ()})
@@ -64,3 +64,20 @@ def test_a_topic_that_never_settles_is_reported() -> None:
     rivals = [OTHER.model_copy(update={"note": str(number)}) for number in range(50)]
     with pytest.raises(Retryable, match="others publish"):
         Topic(rivals).publish(DRAFT, CLOCK)
+
+
+def test_a_change_of_an_older_revision_is_a_conflict_that_names_the_newer_one() -> None:
+    topic = Topic()
+    first = topic.publish(DRAFT, CLOCK)
+    topic.publish(OTHER.model_copy(update={"author": "kim"}), CLOCK, first)
+    third = DRAFT.model_copy(update={"aliases": (Alias(dimension="team", name="a", aliases=("b",)),)})
+    with pytest.raises(ConflictError, match=r"revision 2 was published by kim .* after revision 1 was read"):
+        topic.publish(third, CLOCK, first)
+    newest = topic.newest()
+    assert newest is not None
+    assert (newest.revision, newest.author) == (2, "kim")
+
+
+def test_of_two_changes_of_one_revision_at_once_one_is_a_conflict() -> None:
+    with pytest.raises(ConflictError):
+        Topic([OTHER]).publish(DRAFT, CLOCK, 0)
