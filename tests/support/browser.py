@@ -54,6 +54,7 @@ def run_console(rig: Rig, stack: Stack, folder: Path) -> Iterator[Console]:
         "OUTLAY_CONSOLE_KEYS_FILE": str(rig.keys_file),
         "OUTLAY_CONSOLE_AUDIT_FILE": str(folder / "audit.ndjson"),
         "OUTLAY_CONSOLE_LOGIN_BURST": "1000",
+        "OUTLAY_CONSOLE_PING_SECONDS": "20",
         "OUTLAY_CONSOLE_WRITER_USER": stack.writer.user,
         "OUTLAY_CONSOLE_WRITER_PASSWORD": stack.writer.password.get_secret_value(),
     }

@@ -117,11 +117,13 @@ def make(stack: Stack, folder: Path, database: str = "console", now: datetime = 
     return Rig(dependencies(stack, reader, folder), folder / "keys.json", keys, events)
 
 
-def dependencies(stack: Stack, reader: ClickHouseSettings, folder: Path) -> Dependencies:
-    """Wire a console as main.py does, at a time that stands still."""
+def dependencies(
+    stack: Stack, reader: ClickHouseSettings, folder: Path, ping_seconds: float = 20
+) -> Dependencies:
+    """Wire a console as main.py does, at a time that stands still. A test machine may be slow: no ping ends soon."""
     clock = FakeClock(NOW)
     settings = Settings(clickhouse=reader, kafka=stack.kafka, login_burst=5)
-    readers = Readers(reader, 2, 20)
+    readers = Readers(reader, 2, 20, ping_seconds)
     writer = stack.writer.model_copy(update={"database": reader.database})
     catalog = CatalogView(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS, SPLITS)
     return Dependencies(
@@ -133,7 +135,7 @@ def dependencies(stack: Stack, reader: ClickHouseSettings, folder: Path) -> Depe
         consumer_lag=ConsumerLag(stack.kafka, clock),
         forecasts=Forecasts(readers, patience=20),
         history=CatalogHistory(readers),
-        actions=Actions(ActionWriter(writer), AuditLog(folder / "audit.ndjson")),
+        actions=Actions(ActionWriter(writer, ping_seconds), AuditLog(folder / "audit.ndjson")),
         clock=clock,
     )
 

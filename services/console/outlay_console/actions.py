@@ -1,7 +1,6 @@
 """User actions on pages: acknowledge, snooze or expect an alert; dismiss an opportunity. Each is audited first."""
 
 import asyncio
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,33 +9,32 @@ from typing import Literal, get_args
 from starlette.exceptions import HTTPException
 
 from outlay_console import metrics
+from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.sessions import Session
 from outlay_kit.audit import AuditError, AuditLog
-from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import ClickHouseSettings
 from outlay_schemas.alerts import ActionKind, AlertAction
 from outlay_schemas.events import encoder
 
+Table = Literal["alert_actions", "dismissals"]
+
 
 class ActionWriter:
     """Writes one row at a time."""
 
-    def __init__(self, settings: ClickHouseSettings) -> None:
-        self._clickhouse = ClickHouseClient(settings)
-        self._lock = threading.Lock()
+    def __init__(self, settings: ClickHouseSettings, ping_seconds: float = 0.8) -> None:
+        self._connection = Readers(settings, 1, _SECONDS, ping_seconds)
 
-    async def write(self, table: Literal["alert_actions", "dismissals"], row: object) -> None:
+    async def write(self, table: Table, row: object) -> None:
         """Write an action; the alerter applies one on an alert within seconds. Raises Retryable."""
-
-        def insert() -> None:
-            with self._lock:
-                self._clickhouse.insert_json_lines(table, encoder.encode(row))
-
-        await asyncio.to_thread(insert)
+        line = encoder.encode(row)
+        await self._connection.call(lambda clickhouse: clickhouse.insert_json_lines(table, line))
 
 
+_SECONDS = 10
+"""How long somebody waits for a row to be written."""
 _NOTE = 500
 _HOURS = 8760
 _KINDS: tuple[ActionKind, ...] = get_args(ActionKind)

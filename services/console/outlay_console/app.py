@@ -21,10 +21,11 @@ from outlay_console.api import Api
 from outlay_console.domain.view import View, ViewError, read_view
 from outlay_console.money_metrics import money_metrics
 from outlay_console.pages import alerts, budgets, explore, opportunities, overview, prices, quality
+from outlay_console.pages.kept import KeptPage, KeptPages
 from outlay_console.pages.request import Dependencies, Page, PageRequest
 from outlay_console.sessions import Session
 from outlay_console.streams import LiveTotals, figures_stream, tail_stream
-from outlay_console.templating import STATIC, templates
+from outlay_console.templating import STATIC, ago, templates
 from outlay_console.web import Guard, Static, Throttle, measured, path_of, read_form, safe_path, who
 from outlay_kit.errors import Refused, Retryable
 from outlay_kit.problems import presented_key
@@ -61,6 +62,7 @@ class Console:
         self._deps = deps
         self._env = templates()
         self._live_totals = LiveTotals(deps.clock)
+        self._kept = KeptPages()
         self._throttle = Throttle(deps.settings.login_burst, deps.settings.login_seconds)
         self._api = Api(deps.readers, deps.sessions.of_key, self._splits, deps.clock, self._throttle)
         self._cookie = "__Host-outlay" if deps.settings.https else "outlay"
@@ -104,20 +106,39 @@ class Console:
                 found = await page(asked)
                 if isinstance(found, Response):
                     return found
-                return self._html(
-                    name, 200, request, session=session, **{"view": view, "now": asked.now, **found}
-                )
+                context = {"view": view, "now": asked.now, **found}
+                self._kept.keep(session, path_of(request), KeptPage(asked.now, context))
+                return self._html(name, 200, request, session=session, **context)
             except ViewError as error:
                 return self._error(request, 400, str(error), session, View())
             except HTTPException as error:
                 return self._error(request, error.status_code, error.detail, session, view)
             except Retryable as error:
                 log.warning("page failed: dependency unavailable", page=name, error=str(error))
-                why = str(error) if isinstance(error, Refused) else "ClickHouse is not responding"
-                what = f"{why}. No data is lost: events wait in Kafka meanwhile."
-                return self._error(request, 503, what, session, view)
+                return self._unavailable(name, request, session, view, error)
 
         return measured(name, self._deps.clock, answer)
+
+    def _unavailable(
+        self, name: str, request: Request, session: Session, view: View, error: Retryable
+    ) -> Response:
+        """Return what the page showed last, marked with its age; without that, what is wrong."""
+        why = str(error) if isinstance(error, Refused) else "ClickHouse is not responding"
+        what = f"{why}. No data is lost: events wait in Kafka meanwhile."
+        kept = self._kept.find(session, path_of(request))
+        if kept is None:
+            return self._error(request, 503, what, session, view)
+        age = ago(kept.at, self._deps.clock.now())
+        response = self._html(
+            name,
+            503,
+            request,
+            session=session,
+            stale={"what": what, "at": kept.at, "age": age},
+            **kept.context,
+        )
+        response.headers["Retry-After"] = "5"
+        return response
 
     def _ask(self, request: Request, session: Session, view: View) -> PageRequest:
         return PageRequest(
@@ -226,7 +247,7 @@ class Console:
         return tail_stream(request, self._deps.tail, lambda: self._session(request))
 
     def _html(self, name: str, status: int, request: Request, **context: object) -> Response:
-        shared: dict[str, object] = {"path": request.url.path, "session": None, "view": View()}
+        shared: dict[str, object] = {"path": request.url.path, "session": None, "view": View(), "stale": None}
         return HTMLResponse(self._env.get_template(f"{name}.html").render({**shared, **context}), status)
 
     def _error(

@@ -36,7 +36,7 @@ def main() -> None:
     keys = KeyRing(settings.keys_file, clock)
     follow_ends(settings.kafka, keys, clock)
     feed = CatalogFeed(settings.kafka, read_catalog_view, clock).start()
-    readers = Readers(settings.clickhouse, settings.readers, settings.query_seconds)
+    readers = Readers(settings.clickhouse, settings.readers, settings.query_seconds, settings.ping_seconds)
     deps = Dependencies(
         settings=settings,
         sessions=Sessions(keys, read_secret(settings.secret_file), settings.session_hours),
@@ -46,7 +46,10 @@ def main() -> None:
         consumer_lag=ConsumerLag(settings.kafka, clock),
         forecasts=Forecasts(readers),
         history=CatalogHistory(readers),
-        actions=Actions(ActionWriter(settings.writer) if settings.writer else None, AuditLog(settings.audit)),
+        actions=Actions(
+            ActionWriter(settings.writer, settings.ping_seconds) if settings.writer else None,
+            AuditLog(settings.audit),
+        ),
         clock=clock,
     )
 

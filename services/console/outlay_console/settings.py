@@ -38,7 +38,9 @@ class Settings(ServiceSettings):
     readers: int = Field(default=4, ge=1, le=64)
     """Connections to ClickHouse."""
     query_seconds: float = Field(default=20, gt=0)
-    """How long a page may wait for ClickHouse."""
+    """How long a page may wait for a query of ClickHouse."""
+    ping_seconds: float = Field(default=0.8, gt=0)
+    """How long ClickHouse may be silent beside a query before pages show old figures."""
 
     @property
     def writer(self) -> ClickHouseSettings | None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from outlay_console.adapters.probe import EngineAway, Probe
 from outlay_console.domain.queries import SHARED
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
@@ -23,11 +24,16 @@ _NOT_THERE = {60, 81}  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 class Readers:
     """Threads with a connection each."""
 
-    def __init__(self, settings: ClickHouseSettings, count: int, seconds: float) -> None:
+    def __init__(
+        self, settings: ClickHouseSettings, count: int, seconds: float, ping_seconds: float = 0.8
+    ) -> None:
+        """`seconds`: how long a query may take; `ping_seconds`: how long ClickHouse may be silent meanwhile."""
         self._settings = settings
         self._seconds = seconds
         self._own = threading.local()
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="reader")
+        self._count = count
+        self._threads = self._pool()
+        self._probe = Probe(settings, ping_seconds)
 
     async def shared(self, sql: str, **bound: object) -> list[dict[str, Any]]:
         """Return the rows of a question that is about no tenant. Raises Retryable; ValueError for any other."""
@@ -41,15 +47,26 @@ class Readers:
 
     async def call(self, ask: Callable[[ClickHouseClient], T]) -> T:
         """Run in a thread what asks the clickhouse. Who calls sees to it that it asks for one tenant only."""
+        await self._probe.check()
+        threads = self._threads
         try:
             async with asyncio.timeout(self._seconds):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, self._asked, ask)
+                work = asyncio.get_running_loop().run_in_executor(threads, self._asked, ask)
+                return await self._probe.wait(work)
         except TimeoutError as error:
             raise Retryable(f"ClickHouse took longer than {self._seconds:g} s") from error
+        except EngineAway:
+            if threads is self._threads:  # its threads may hang for minutes: the next query needs others
+                threads.shutdown(wait=False)
+                self._threads = self._pool()
+            raise
 
     def close(self) -> None:
         """Let go of the threads; what they ask now is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._count, thread_name_prefix="reader")
 
     def _asked(self, ask: Callable[[ClickHouseClient], T]) -> T:
         if not hasattr(self._own, "clickhouse"):

@@ -1,6 +1,8 @@
 // Server-sent events: figures that move, and events with their cost. Closed while the page is hidden.
 
 const status = document.getElementById("live");
+const main = document.getElementById("main");
+let
 
 function say(state, text) {
   if (!status) return;
@@ -18,9 +20,9 @@ export function listen(path, handlers) {
       say("off", "connection lost, reconnecting");
       if (source.readyState === EventSource.CLOSED) location.reload();
     };
-    source.addEventListener("away", () => say("off", "cost data unavailable"));
+    source.addEventListener("away", () => { say("off", `ClickHouse is not responding; figures of ${new Date().toTimeString().slice(0, 8)}`); main.classList.add("stale"); });
     for (const [name, handle] of Object.entries(handlers)) {
-      source.addEventListener(name, (event) => { say("on", "live"); handle(JSON.parse(event.data)); });
+      source.addEventListener(name, (event) => { say("on", "live"); main.classList.remove("stale"); handle(JSON.parse(event.data)); });
     }
   };
   const close = () => { source?.close(); source = null; };
