@@ -1,7 +1,7 @@
 """Tells a frozen ClickHouse from a slow query: a page waits for a long query, but not for an engine that is away."""
 
 import asyncio
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import urllib3
 
@@ -42,7 +42,8 @@ class Probe:
         await asyncio.wait({work}, timeout=_GRACE)
         while not work.done():
             ping = self._ping()
-            await asyncio.wait({work, ping}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {work, ping}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if not work.done() and not ping.result():
                 work.cancel()
                 raise EngineAway

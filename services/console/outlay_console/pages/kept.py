@@ -20,7 +20,7 @@ class KeptPage:
 
 
 class KeptPages:
-    """Keeps pages by session and address: nobody sees what was read for another."""
+    """Keeps pages by session and address: no session sees what was read for another."""
 
     def __init__(self) -> None:
         self._pages: OrderedDict[tuple[Session, str], KeptPage] = OrderedDict()
