@@ -2,7 +2,6 @@
 
 const status = document.getElementById("live");
 const main = document.getElementById("main");
-let
 
 function say(state, text) {
   if (!status) return;
