@@ -33,7 +33,7 @@ def test_1_it_comes_up_and_every_service_is_ready(composition: Composition) -> N
 def test_2_a_first_key_is_created_and_the_first_event_is_priced(composition: Composition) -> None:
     composition.create_key()
     composition.send("first", 1)
-    until(lambda: composition.totals()[0] == 1, 240, "one event in the rollups")
+    until(lambda: composition.totals()[0] == 1, 420, "one event in the rollups")
     assert composition.totals()[1].startswith(PRICE)
     page = httpx.get(
         f"{CONSOLE}/api/v1/reports/showback", headers={"authorization": f"Bearer {composition.key}"}

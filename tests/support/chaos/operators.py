@@ -202,7 +202,7 @@ def _spoil(ops: Operators, tenants: Sequence[str]) -> None:
 
 def _table(ops: Operators, tenant: str) -> list[str]:
     folder = ops.pipeline.folder
-    rows = "\n".join(f"r{n},2026-10-12T0{n % 7}:00:00Z,claude-sonnet-4-5,{n}" for n in range(1200))
+    rows = "\n".join(f"r{n},2026-10-12T0{n % 7}:00:00Z,claude-sonnet-4-5,{n + 1}" for n in range(1200))
     (folder / "usage.csv").write_text(f"call,started,model,prompt\n{rows}\n")
     columns = {"source": "=csv", "id": "call", "time": "started", "sku": "model", "provider": "=anthropic"}
     more = {"kind": "=llm", "usage": {"input_tokens": "prompt"}}
