@@ -50,7 +50,7 @@ class Actions:
 
     def may(self, session: Session) -> bool:
         """Tell whether pages offer actions to this session."""
-        return self.writer is not None and session.admin
+        return self.writer is not None and session.may("editor")
 
     async def act(
         self, session: Session, rollups: RollupReader, target: str, form: Mapping[str, str], now: datetime
@@ -86,19 +86,17 @@ class Actions:
         metrics.ACTIONS.labels("dismissed").inc()
 
     def _writer(self, session: Session) -> ActionWriter:
-        if self.writer is None or not session.admin:
-            raise HTTPException(
-                403, "This needs a key with the scope admin, and a console with write access."
-            )
+        if self.writer is None or not session.may("editor"):
+            raise HTTPException(403, "This needs the role editor, and a console with write access.")
         return self.writer
 
     async def _log(
         self, session: Session, action: str, subject: str, details: Mapping[str, object], now: datetime
     ) -> None:
         """Write to the audit log; an action that cannot be audited is not applied."""
-        actor, details = f"key {session.key_id}", {"tenant": session.tenant, **details}
+        details = {"tenant": session.tenant, **details}
         try:
-            await asyncio.to_thread(self.audit.append, actor, action, subject, details, now)
+            await asyncio.to_thread(self.audit.append, session.actor, action, subject, details, now)
         except AuditError as error:
             raise Retryable(str(error)) from error
 

@@ -22,7 +22,7 @@ from outlay_console.web import Throttle, measured, who
 from outlay_kit.api_reference import reference_routes
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
-from outlay_kit.problems import Problem, presented_key
+from outlay_kit.problems import Problem
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import active
@@ -104,8 +104,6 @@ class Api:
     """Answers programs."""
 
     readers: Readers
-    authenticate: Callable[[str], Session | None]
-    """Returns the session of a key that may read."""
     splits: Callable[[], Sequence[Split]]
     clock: Clock
     throttle: Throttle
@@ -120,9 +118,7 @@ class Api:
         ]
 
     async def _report(self, request: Request) -> Response:
-        session = self.authenticate(presented_key(request.headers))
-        if session is None:
-            return self.refused(request)
+        session: Session = request.state.session  # the guard of the route found it
         make, known = REPORTS.get(request.path_params["report"], (None, frozenset()))
         if make is None:
             what = f"there is no such report; ask for one of {', '.join(REPORTS)}"

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
-from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,7 +17,9 @@ from outlay_console import metrics
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.api import Api
+from outlay_console.domain.roles import LEAST, OF_TEAMS, OPEN, Role
 from outlay_console.domain.view import View, ViewError, read_view
+from outlay_console.login import Login
 from outlay_console.money_metrics import money_metrics
 from outlay_console.pages import alerts, budgets, explore, opportunities, overview, prices, quality
 from outlay_console.pages.kept import KeptPage, KeptPages
@@ -26,9 +27,9 @@ from outlay_console.pages.request import Dependencies, Page, PageRequest
 from outlay_console.sessions import Session
 from outlay_console.streams import LiveTotals, figures_stream, tail_stream
 from outlay_console.templating import STATIC, ago, templates
-from outlay_console.web import Guard, Static, Throttle, measured, path_of, read_form, safe_path, who
+from outlay_console.web import Guard, Static, Throttle, measured, path_of, read_form, safe_path
 from outlay_kit.errors import Refused, Retryable
-from outlay_kit.problems import presented_key
+from outlay_kit.problems import Problem, presented_key
 from outlay_kit.telemetry import get_logger
 from outlay_schemas.catalog import Split
 
@@ -55,6 +56,16 @@ _STATUS_TITLES = {
 }
 
 
+_BY_KEY = ("/api/", "/metrics/")
+"""Paths where programs ask, by key."""
+
+
+def _session(request: Request) -> Session:
+    """Return who asks, whom the guard of the route let in."""
+    session: Session = request.state.session
+    return session
+
+
 class Console:
     """Answers every request."""
 
@@ -64,23 +75,67 @@ class Console:
         self._live_totals = LiveTotals(deps.clock)
         self._kept = KeptPages()
         self._throttle = Throttle(deps.settings.login_burst, deps.settings.login_seconds)
-        self._api = Api(deps.readers, deps.sessions.of_key, self._splits, deps.clock, self._throttle)
-        self._cookie = "__Host-outlay" if deps.settings.https else "outlay"
+        self._api = Api(deps.readers, self._splits, deps.clock, self._throttle)
+        self.login = Login(deps.settings, deps.sessions, deps.oidc, self._throttle, deps.clock, self._html)
 
     def routes(self) -> list[BaseRoute]:
         """Return every route: tests ask each as somebody who may not see what is behind it."""
-        return [
+        found = [
             *(Route(path, self._page(name, page)) for path, (name, page) in _PAGES.items()),
-            Route("/login", self._login, methods=["GET", "POST"]),
-            Route("/logout", self._logout, methods=["POST"]),
+            *self.login.routes(),
             *self._api.routes(),
             Route("/alerts/{id}/actions", self._act, methods=["POST"]),
             Route("/opportunities/{id}/dismiss", self._act, methods=["POST"]),
             Route("/metrics/money", self._money_metrics),
             Route("/stream/figures", self._stream_figures),
             Route("/stream/events", self._stream_events),
-            Mount("/static", Static(directory=STATIC)),
         ]
+        return [*map(self._guarded, found), Mount("/static", Static(directory=STATIC))]
+
+    def identify(self, request: Request) -> Session | None:
+        """Return who asks and what they may do: by the cookie on pages, by the key where programs ask."""
+        if request.url.path.startswith(_BY_KEY):
+            return self._deps.sessions.of_key(presented_key(request.headers))
+        cookie = request.cookies.get(self.login.cookie, "")
+        return self._deps.sessions.read(cookie, self._deps.clock.now()) if cookie else None
+
+    def _guarded(self, route: Route) -> Route:
+        """Return the route for those whom the table of roles lets in; a route without an entry is a KeyError."""
+        least = {m: LEAST[m, route.path] for m in route.methods or () if m != "HEAD"}
+
+        async def answer(request: Request) -> Response:
+            method = "GET" if request.method == "HEAD" else request.method
+            wanted = least[method]
+            if wanted == OPEN:
+                return await route.endpoint(request)  # type: ignore[no-any-return]
+            session = self.identify(request)
+            whole = session is not None and not session.teams
+            if session is not None and session.may(wanted) and (whole or (method, route.path) in OF_TEAMS):
+                request.state.session = session
+                return await route.endpoint(request)  # type: ignore[no-any-return]
+            refused = self._lacking(request, session, wanted) if session else self._unknown(request)
+            metrics.REQUESTS.labels("refused", refused.status_code).inc()
+            return refused
+
+        return Route(route.path, answer, methods=list(least))
+
+    def _unknown(self, request: Request) -> Response:
+        """Answer somebody without a session."""
+        path = request.url.path
+        if path.startswith(_BY_KEY):
+            return self._api.refused(request)
+        if path.startswith("/stream"):
+            return PlainTextResponse("not logged in\n", 401)
+        return self.login.to_login(request) if request.method == "GET" else RedirectResponse("/login", 303)
+
+    def _lacking(self, request: Request, session: Session, least: Role) -> Response:
+        """Answer somebody whose role may not do this."""
+        what = f"This needs the role {least}; yours is {session.role}."
+        if session.may(least):
+            what = f"This is about the whole tenant; you see {', '.join(session.teams)} only."
+        if request.url.path.startswith(_BY_KEY):
+            return Problem(HTTPStatus.FORBIDDEN, "role", what).response()
+        return self._error(request, 403, what, session, View())
 
     def app(
         self, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
@@ -96,10 +151,7 @@ class Console:
 
     def _page(self, name: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            session = self._session(request)
-            if session is None:
-                return self._to_login(request)
-            view = View()
+            session, view = _session(request), View()
             try:
                 view = self._view(request)
                 asked = self._ask(request, session, view)
@@ -142,7 +194,7 @@ class Console:
 
     def _ask(self, request: Request, session: Session, view: View) -> PageRequest:
         return PageRequest(
-            self._deps, session.tenant, self._rollups(session), view, self._deps.clock.now(), request.query_params,
+            self._deps, session, self._rollups(session), view, self._deps.clock.now(), request.query_params,
             request.path_params, self._deps.catalog(), self._deps.actions.may(session),
         )  # fmt: skip
 
@@ -156,57 +208,9 @@ class Console:
     def _view(self, request: Request) -> View:
         return read_view(request.query_params.multi_items(), zone=self._deps.settings.timezone)
 
-    def _session(self, request: Request) -> Session | None:
-        cookie = request.cookies.get(self._cookie, "")
-        return self._deps.sessions.read(cookie, self._deps.clock.now()) if cookie else None
-
-    def _to_login(self, request: Request) -> Response:
-        """Redirect to the login. A link on another site sends no SameSite=Strict cookie, so reload from here."""
-        if request.headers.get("sec-fetch-site") == "cross-site":
-            return self._html("again", 200, request, path=path_of(request))
-        where = path_of(request)
-        return RedirectResponse("/login" if where == "/" else f"/login?next={quote(where)}", 303)
-
-    async def _login(self, request: Request) -> Response:
-        if request.method == "GET":
-            where = safe_path(request.query_params.get("next", "/"))
-            return self._html("login", 200, request, next=where, problem="")
-        form = await read_form(request)
-        where = safe_path(form.get("next", "/"))
-        if wait := self._throttle.wait(who(request), self._deps.clock.monotonic()):
-            metrics.LOGINS.labels("throttled").inc()
-            problem = "Too many attempts. Wait a few seconds and try again."
-            response = self._html("login", 429, request, next=where, problem=problem)
-            response.headers["Retry-After"] = str(int(wait) + 1)
-            return response
-        cookie = self._deps.sessions.open(form.get("key", "").strip(), self._deps.clock.now())
-        if cookie is None:
-            metrics.LOGINS.labels("refused").inc()
-            problem = "This key is unknown, revoked, or lacks the scope read."
-            return self._html("login", 401, request, next=where, problem=problem)
-        metrics.LOGINS.labels("accepted").inc()
-        return self._with_cookie(where, cookie, int(self._deps.settings.session_hours * 3600))
-
-    async def _logout(self, _: Request) -> Response:
-        return self._with_cookie("/login", "", 0)
-
-    def _with_cookie(self, where: str, cookie: str, seconds: int) -> Response:
-        response = RedirectResponse(where, 303)
-        response.set_cookie(
-            self._cookie,
-            cookie,
-            max_age=seconds,
-            httponly=True,
-            samesite="strict",
-            secure=self._deps.settings.https,
-        )
-        return response
-
     async def _act(self, request: Request) -> Response:
         """Apply a form, then show its page again."""
-        session, now = self._session(request), self._deps.clock.now()
-        if session is None:
-            return RedirectResponse("/login", 303)
+        session, now = _session(request), self._deps.clock.now()
         kind, target = request.url.path.split("/")[1], request.path_params["id"]
         act = self._deps.actions.act if kind == "alerts" else self._deps.actions.dismiss
         form = await read_form(request)
@@ -221,30 +225,26 @@ class Console:
         return RedirectResponse(where if where != "/" else f"/{kind}", 303)
 
     async def _money_metrics(self, request: Request) -> Response:
-        session = self._deps.sessions.of_key(presented_key(request.headers))
-        if session is None:
-            return self._api.refused(request)
         try:
-            return await money_metrics(self._ask(request, session, self._view(request)))
+            return await money_metrics(self._ask(request, _session(request), self._view(request)))
         except (ViewError, Retryable) as error:
             return PlainTextResponse(f"{error}\n", 400 if isinstance(error, ViewError) else 503)
 
     async def _stream_figures(self, request: Request) -> Response:
-        session = self._session(request)
-        if session is None:
-            return PlainTextResponse("not logged in\n", 401)
         try:
             view = self._view(request)
         except ViewError as error:
             return PlainTextResponse(f"{error}\n", 400)
         return figures_stream(
-            request, self._rollups(session), view, self._live_totals, lambda: self._session(request)
+            request,
+            self._rollups(_session(request)),
+            view,
+            self._live_totals,
+            lambda: self.identify(request),
         )
 
     async def _stream_events(self, request: Request) -> Response:
-        if self._session(request) is None:
-            return PlainTextResponse("not logged in\n", 401)
-        return tail_stream(request, self._deps.tail, lambda: self._session(request))
+        return tail_stream(request, self._deps.tail, lambda: self.identify(request))
 
     def _html(self, name: str, status: int, request: Request, **context: object) -> Response:
         shared: dict[str, object] = {"path": request.url.path, "session": None, "view": View(), "stale": None}
@@ -263,7 +263,7 @@ class Console:
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        return self._error(request, status, "This page does not exist.", self._session(request), View())
+        return self._error(request, status, "This page does not exist.", self.identify(request), View())
 
     async def _bug(self, request: Request, error: Exception) -> Response:
         log.error("page failed", path=request.url.path, exc_info=error)

@@ -12,6 +12,7 @@ from outlay_console.actions import Actions, ActionWriter
 from outlay_console.adapters.catalog import CatalogHistory, CatalogView, read_catalog_view
 from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.kafka import ConsumerLag, EventTail
+from outlay_console.adapters.oidc import OidcClient
 from outlay_console.adapters.readers import Readers
 from outlay_console.app import Console
 from outlay_console.pages.request import Dependencies
@@ -39,7 +40,9 @@ def main() -> None:
     readers = Readers(settings.clickhouse, settings.readers, settings.query_seconds, settings.ping_seconds)
     deps = Dependencies(
         settings=settings,
-        sessions=Sessions(keys, read_secret(settings.secret_file), settings.session_hours),
+        sessions=Sessions(
+            keys, read_secret(settings.secret_file), settings.session_hours, settings.oidc.grants
+        ),
         readers=readers,
         catalog=lambda: _current(feed),
         tail=EventTail(settings.kafka, clock),
@@ -51,6 +54,7 @@ def main() -> None:
             AuditLog(settings.audit),
         ),
         clock=clock,
+        oidc=OidcClient(settings.oidc, clock) if settings.oidc.issuer else None,
     )
 
     @contextlib.asynccontextmanager

@@ -1,11 +1,56 @@
 """Settings of the console, from the environment."""
 
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from outlay_console.domain.roles import Grant
 from outlay_kit.settings import ClickHouseSettings, ServiceSettings
+
+
+class OidcSettings(BaseSettings):
+    """Login of people by OpenID Connect. `OUTLAY_CONSOLE_OIDC_...`; off without an issuer."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTLAY_CONSOLE_OIDC_", frozen=True)
+
+    issuer: str = ""
+    """The identity provider, exactly as it names itself; empty: people log in with keys only."""
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    """Empty: a public client, which proves itself by PKCE alone."""
+    scopes: str = "openid profile email"
+    name: str = "single sign-on"
+    """What the button on the login page calls it."""
+    console_url: str = ""
+    """Where people reach the console: `https://outlay.example.com`. The provider sends them back there."""
+    grants: tuple[Grant, ...] = ()
+    """JSON: which groups (or other claims) have which role in which tenant."""
+    leeway_seconds: int = Field(default=60, ge=0, le=300)
+    """How much the clocks of the provider and the console may differ."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.issuer:
+            return self
+        missing = [name for name in ("client_id", "console_url", "grants") if not getattr(self, name)]
+        if missing:
+            raise ValueError(
+                f"OIDC also needs {', '.join('OUTLAY_CONSOLE_OIDC_' + m.upper() for m in missing)}"
+            )
+        for url in (self.issuer, self.console_url):
+            parts = urlsplit(url)
+            local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+            if parts.scheme != "https" and not (parts.scheme == "http" and local):
+                raise ValueError(f"{url} must begin with https://; http is for this machine only")
+        return self
+
+    @property
+    def callback(self) -> str:
+        """The address that the provider must know as a redirect URI."""
+        return self.console_url.rstrip("/") + "/login/oidc/callback"
 
 
 class Settings(ServiceSettings):
@@ -14,6 +59,7 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="OUTLAY_CONSOLE_", frozen=True)
 
     clickhouse: ClickHouseSettings = Field(default_factory=ClickHouseSettings)
+    oidc: OidcSettings = Field(default_factory=OidcSettings)
     host: str = "127.0.0.1"
     port: int = Field(default=8088, ge=1, le=65535)
     keys_file: Path = Path("keys.json")

@@ -97,6 +97,12 @@ class Throttle:
             self._known.popitem(last=False)
         return 0.0 if allowed else (1 - left) * self._seconds
 
+    def give_back(self, who: str) -> None:
+        """Return the try that `who` took last."""
+        if who in self._known:
+            left, at = self._known[who]
+            self._known[who] = (min(float(self._burst), left + 1), at)
+
 
 _FORM_BYTES = 4096
 

@@ -11,10 +11,11 @@ from outlay_console.actions import Actions
 from outlay_console.adapters.catalog import CatalogHistory, CatalogView
 from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.kafka import ConsumerLag, EventTail
+from outlay_console.adapters.oidc import OidcClient
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.rollup_reader import Freshness, RollupReader
 from outlay_console.domain.view import View
-from outlay_console.sessions import Sessions
+from outlay_console.sessions import Session, Sessions
 from outlay_console.settings import Settings
 from outlay_kit.clock import Clock
 
@@ -33,6 +34,8 @@ class Dependencies:
     history: CatalogHistory
     actions: Actions
     clock: Clock
+    oidc: OidcClient | None = None
+    """How people log in beside keys; None: not at all."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class PageRequest:
     """One request for a page, its session checked."""
 
     deps: Dependencies
-    tenant: str
+    session: Session
+    """Who is asking, and what they may do."""
     rollups: RollupReader
     view: View
     now: datetime
@@ -51,6 +55,11 @@ class PageRequest:
     """None: no catalog was seen yet."""
     may: bool
     """Whether who is looking may say something about alerts, too."""
+
+    @property
+    def tenant(self) -> str:
+        """Whose costs are shown: the session's tenant."""
+        return self.session.tenant
 
     async def view_shown(self, fresh: Freshness | None = None) -> View:
         """Return the view; without a range in the address, the smallest that shows everything, a day at most."""
