@@ -115,7 +115,7 @@ class Rig:
         return answer
 
     def log_in_as(self, role: Role, tenant: str = "acme", *, team: bool = False) -> None:
-        """Log a person in who has a role, of a team if told so, as the identity provider's answer does."""
+        """Log a person in who has a role, of a team if `team` is set, as the identity provider's answer does."""
         group = f"{tenant} {role}{' of growth' if team else ''}"
         cookie = self.console.login.sessions.open_person({"sub": "u", "groups": [group]}, NOW)
         assert cookie is not None

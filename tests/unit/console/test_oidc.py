@@ -119,7 +119,7 @@ async def test_a_session_of_a_person_ends_by_itself(rig: Rig) -> None:
     assert rig.console.login.sessions.read(str(cookie), rig.clock.now()) is None
 
 
-async def test_who_has_no_grant_is_told_so_and_sees_nothing(rig: Rig, idp: Provider) -> None:
+async def test_who_has_no_grant_reads_so_and_sees_nothing(rig: Rig, idp: Provider) -> None:
     idp.person = {"sub": "u-2", "groups": ["sales"], "email": "lee@acme.com", "email_verified": False}
     assert "no access to Outlay yet" in await refused(rig, 403)
     assert not rig.readers.store.asked
