@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -17,7 +18,7 @@ from outlay_console import metrics
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.api import Api
-from outlay_console.domain.roles import LEAST, OF_TEAMS, OPEN, Role
+from outlay_console.domain.roles import LEAST, OPEN, Role, may_ask
 from outlay_console.domain.view import View, ViewError, read_view
 from outlay_console.login import Login
 from outlay_console.money_metrics import money_metrics
@@ -26,7 +27,7 @@ from outlay_console.pages.kept import KeptPage, KeptPages
 from outlay_console.pages.request import Dependencies, Page, PageRequest
 from outlay_console.sessions import Session
 from outlay_console.streams import LiveTotals, figures_stream, tail_stream
-from outlay_console.templating import STATIC, ago, templates
+from outlay_console.templating import PAGES, STATIC, ago, templates
 from outlay_console.web import Guard, Static, Throttle, measured, path_of, read_form, safe_path
 from outlay_kit.errors import Refused, Retryable
 from outlay_kit.problems import Problem, presented_key
@@ -109,8 +110,7 @@ class Console:
             if wanted == OPEN:
                 return await route.endpoint(request)  # type: ignore[no-any-return]
             session = self.identify(request)
-            whole = session is not None and not session.teams
-            if session is not None and session.may(wanted) and (whole or (method, route.path) in OF_TEAMS):
+            if session is not None and may_ask(session.role, session.teams, method, route.path):
                 request.state.session = session
                 return await route.endpoint(request)  # type: ignore[no-any-return]
             refused = self._lacking(request, session, wanted) if session else self._unknown(request)
@@ -203,10 +203,16 @@ class Console:
         return shown.splits if shown else ()
 
     def _rollups(self, session: Session) -> RollupReader:
-        return RollupReader(TenantReader(self._deps.readers, session.tenant))
+        return RollupReader(TenantReader(self._deps.readers, session.tenant, session.teams))
 
     def _view(self, request: Request) -> View:
-        return read_view(request.query_params.multi_items(), zone=self._deps.settings.timezone)
+        view = read_view(request.query_params.multi_items(), zone=self._deps.settings.timezone)
+        session: Session | None = getattr(request.state, "session", None)
+        if session is None or not session.teams:
+            return view
+        asked = view.filters.get("team", session.teams)
+        seen = tuple(team for team in asked if team in session.teams)
+        return replace(view, filters={**view.filters, "team": seen or session.teams})
 
     async def _act(self, request: Request) -> Response:
         """Apply a form, then show its page again."""
@@ -248,6 +254,9 @@ class Console:
 
     def _html(self, name: str, status: int, request: Request, **context: object) -> Response:
         shared: dict[str, object] = {"path": request.url.path, "session": None, "view": View(), "stale": None}
+        session = context.get("session")
+        if isinstance(session, Session):
+            shared["pages"] = [one for one in PAGES if may_ask(session.role, session.teams, "GET", one[0])]
         return HTMLResponse(self._env.get_template(f"{name}.html").render({**shared, **context}), status)
 
     def _error(

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from outlay_console import metrics
 from outlay_console.adapters.kafka import EventTail, TailEvent
+from outlay_console.adapters.readers import TenantReader
 from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.domain.view import View
 from outlay_console.pages.overview import spans
@@ -39,15 +40,15 @@ class _Known:
 
 
 class LiveTotals:
-    """The totals of each tenant, shared by its open streams; queried again when the rollups change."""
+    """The totals of each tenant or its teams, shared by its open streams; queried again when the rollups change."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._known: dict[tuple[str, str], _Known] = {}
+        self._known: dict[tuple[TenantReader, str], _Known] = {}
 
-    async def read(self, tenant: str, rollups: RollupReader, view: View) -> str:
+    async def read(self, rollups: RollupReader, view: View) -> str:
         """Return the figures as JSON, at most half a second old. Raises Retryable."""
-        known = self._known.setdefault((tenant, view.zone.key), _Known())
+        known = self._known.setdefault((rollups.reader, view.zone.key), _Known())
         async with known.lock:
             if self._clock.monotonic() - known.looked >= _EVERY:
                 now = self._clock.now()
@@ -82,7 +83,7 @@ def figures_stream(
         sent, silent = "", 0.0
         while session is not None:
             try:
-                text = await figures.read(session.tenant, rollups, view)
+                text = await figures.read(rollups, view)
                 message = f"event: figures\ndata: {text}\n\n" if text != sent else ""
                 sent = text
             except Retryable:
@@ -116,6 +117,9 @@ def tail_stream(request: Request, tail: EventTail, alive: Callable[[], Session |
                     continue
                 await asyncio.sleep(0.1)
                 rows = [first, *(queue.get_nowait() for _ in range(queue.qsize()))]
+                rows = [row for row in rows if not session.teams or row.team in session.teams]
+                if not rows:
+                    continue
                 yield f"event: costs\ndata: {msgspec.json.encode([_shown(row) for row in rows]).decode()}\n\n"
 
     return _stream(request, "events", messages())

@@ -55,10 +55,13 @@ class Forecasts:
             lambda clickhouse: self._engine.states(CostReader(clickhouse), plans, now)
         )
 
-    async def month(self, tenant: str, zone: ZoneInfo, now: datetime) -> Trajectory | None:
-        """Return the course of the month; None: it is not there yet."""
-        month = CostQuery(period_of(now, "month", zone), zone, (), {}, (tenant,))
-        key = (tenant, zone.key, floor_to(now, "minute"))
+    async def month(
+        self, tenant: str, zone: ZoneInfo, now: datetime, teams: tuple[str, ...] = ()
+    ) -> Trajectory | None:
+        """Return the course of the month, of some teams if any are given; None: it is not there yet."""
+        where = {"team": teams} if teams else {}
+        month = CostQuery(period_of(now, "month", zone), zone, (), where, (tenant,))
+        key = (tenant, zone.key, floor_to(now, "minute"), *teams)
         return await self._soon(key, lambda costs: self._engine.trajectories(costs, [month], now)[0])
 
     async def ahead(

@@ -1,16 +1,18 @@
 """ClickHouse for pages: a few connections, and one rule: the tenant of a query is the session's."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from outlay_console.adapters.probe import EngineAway, Probe
-from outlay_console.domain.queries import SHARED
+from outlay_console.domain.queries import FOR_TEAMS, SHARED
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import ClickHouseSettings
@@ -18,6 +20,9 @@ from outlay_reports.range_sums import Query
 
 T = TypeVar("T")
 _TENANT = "{tenant:String}"
+_TEAMS = "{only_teams:Array(String)}"
+_LAST_TABLE = re.compile(r"FROM (\w+)((?:(?!FROM \w).)*)\Z", re.DOTALL)
+"""The table that a condition follows, and what stands between them."""
 _NOT_THERE = {60, 81}  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 
 
@@ -86,6 +91,8 @@ class TenantReader:
 
     readers: Readers
     tenant: str
+    teams: tuple[str, ...] = ()
+    """Only costs of these teams; empty: of the whole tenant."""
 
     async def rows(self, question: Query | str, **bound: object) -> list[dict[str, Any]]:
         """Return the rows of a question. Raises Retryable; ValueError for one that leaves the tenant open."""
@@ -95,4 +102,30 @@ class TenantReader:
             raise ValueError("a query reads a table for all tenants")
         if _TENANT not in asked.sql or "tenant" in asked.bound:
             raise ValueError("a query takes its tenant from the session, and from nothing else")
-        return await self.readers.run(asked.sql, {**asked.bound, "tenant": self.tenant})
+        sql, bound = asked.sql, {**asked.bound, "tenant": self.tenant}
+        if self.teams:
+            sql, bound = of_teams(sql), {**bound, "only_teams": list(self.teams)}
+        return await self.readers.run(sql, bound)
+
+
+def of_teams(sql: str) -> str:
+    """Return a question about a tenant as one about the teams `{only_teams:Array(String)}` of it. Raises ValueError for
+    a table that does not say whose its rows are, unless the statement is one that a viewer of a team may ask."""
+    if sql in FOR_TEAMS:
+        return sql
+    parts = sql.split(f"tenant = {_TENANT}")
+    limited = parts[0]
+    for before, after in pairwise(parts):
+        table = _LAST_TABLE.search(before)
+        if table is None or not table[1].startswith(("costs", "rollup_")):
+            raise ValueError("a viewer of a team may not ask this")
+        if table[1].startswith("costs"):
+            limited += f"tenant = {_TENANT} AND team IN {_TEAMS}{after}"
+            continue
+        head, where, rest = limited.rpartition(" WHERE ")
+        if "ARRAY JOIN" not in table[2] or rest:
+            raise ValueError("a viewer of a team may not ask this")
+        limited = (
+            f"{head}, groups.team AS only_team{where}tenant = {_TENANT} AND only_team IN {_TEAMS}{after}"
+        )
+    return limited

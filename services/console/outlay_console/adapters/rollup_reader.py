@@ -9,6 +9,7 @@ from typing import Any
 
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
+from outlay_console.domain.roles import within_teams
 from outlay_console.domain.view import Bucket, View, starts_of
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.incidents import Incident, incidents
@@ -165,12 +166,17 @@ class RollupReader:
 
     async def incidents(self) -> list[Incident]:
         """Return the incidents: open ones first, then the most severe, then the newest."""
-        return sorted(_incidents(await self.reader.rows(queries.ALERTS)), key=lambda one: one.order)
+        return sorted(self._seen(await self.reader.rows(queries.ALERTS)), key=lambda one: one.order)
 
     async def incident(self, alert: str) -> Incident | None:
         """Return the incident of an alert."""
-        found = _incidents(await self.reader.rows(queries.INCIDENT, id=alert))
+        found = self._seen(await self.reader.rows(queries.INCIDENT, id=alert))
         return next((one for one in found if alert in [part.id for part in one.alerts]), None)
+
+    def _seen(self, rows: Sequence[Mapping[str, Any]]) -> list[Incident]:
+        """Return the incidents of some rows: for a viewer of teams, those that are about these teams and no others."""
+        found, teams = _incidents(rows), self.reader.teams
+        return [one for one in found if all(within_teams(part.scope_values, teams) for part in one.alerts)]
 
     async def alert_actions(self, now: datetime) -> dict[tuple[str, str], AlertAction]:
         """Return the user actions in force at `now`, by target (alert or rule) and action."""

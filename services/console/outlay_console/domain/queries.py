@@ -153,3 +153,7 @@ NEWEST = """
 SELECT count() AS windows, toUnixTimestamp(max(window)) AS newest, toUnixTimestamp(min(window)) AS oldest,
     toUnixTimestamp64Milli(max(written_at)) AS written
 FROM rollup_hour WHERE tenant = {tenant:String}"""
+
+FOR_TEAMS = frozenset({NEWEST, WRITTEN, ALERTS, INCIDENT, ALERT_ACTIONS})
+"""Statements that a viewer of a team may ask as they are: the time of the newest data, and alerts, of which those of
+other teams are left out when they are read."""

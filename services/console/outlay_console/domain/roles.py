@@ -44,9 +44,25 @@ LEAST: Mapping[tuple[str, str], Role | Literal["open"]] = {
 """(method, path) of every route to the least role that may ask it. A console with a route that is missing here does
 not start."""
 
-OF_TEAMS = frozenset({("POST", "/tenant")})
+OF_TEAMS = frozenset({
+    ("GET", "/"), ("GET", "/explore"), ("GET", "/explore.csv"), ("GET", "/events"), ("GET", "/event"),
+    ("GET", "/budgets"), ("GET", "/alerts"), ("GET", "/alerts/{id}"), ("GET", "/live"), ("GET", "/stream/figures"),
+    ("GET", "/stream/events"), ("POST", "/tenant"),
+})  # fmt: skip
 """The routes that show a viewer of some teams what is of those teams. Every other route is about the whole tenant, and
 refuses them."""
+
+
+def may_ask(role: Role, teams: Sequence[str], method: str, path: str) -> bool:
+    """Tell whether a session may ask a route."""
+    least = LEAST[method, path]
+    return least == OPEN or (covers(role, least) and (not teams or (method, path) in OF_TEAMS))
+
+
+def within_teams(scope: Mapping[str, Sequence[str]], teams: Sequence[str]) -> bool:
+    """Tell whether a scope is about some of `teams` and nothing else; without teams, everything is."""
+    named = set(scope.get("team", ()))
+    return not teams or (bool(named) and named <= set(teams))
 
 
 def covers(role: Role, least: Role) -> bool:

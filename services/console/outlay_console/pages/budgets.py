@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
+from outlay_console.domain.roles import within_teams
 from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, plan_of
 from outlay_reports.money import share
@@ -40,8 +41,9 @@ async def budgets(request: PageRequest) -> Context:
 
 
 async def states(request: PageRequest) -> list[BudgetState]:
-    """Return the state of every budget of the catalog, the fullest first."""
+    """Return the state of every budget of the catalog that the session may see, the fullest first."""
     found = request.catalog.budgets_of(request.tenant) if request.catalog else []
+    found = [budget for budget in found if within_teams(budget.scope, request.session.teams)]
     plans = [plan_of(budget, request.tenant) for budget in found]
     statuses = await request.deps.forecasts.states(plans, request.now)
     shown = [

@@ -34,7 +34,7 @@ async def overview(request: PageRequest) -> Context:
     one = found[view.by]
     totals, month, chart = await asyncio.gather(
         request.rollups.totals(wanted),
-        request.deps.forecasts.month(request.tenant, view.zone, request.now),
+        request.deps.forecasts.month(request.tenant, view.zone, request.now, request.session.teams),
         chart_of(request, view, one.rows, incidents),
     )
     return {
