@@ -3,8 +3,11 @@
 import re
 from importlib import resources
 
+from clickhouse_connect.driver.exceptions import DatabaseError
+
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.cluster_schema import cluster_of, clustered
+from outlay_kit.errors import Refused
 from outlay_kit.settings import ClickHouseSettings
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql\Z")
@@ -24,7 +27,8 @@ def migrate(settings: ClickHouseSettings, through: int = 9999, cluster: str = ""
     """Apply what is missing, up to number `through`; return the names applied. `cluster`: whose nodes get Replicated
     and Distributed tables; found again once they are there. Raises Retryable if ClickHouse is away, ValueError for a
     cluster whose database has other tables. Every statement is safe to repeat: a crash before the mark of a version
-    repeats it. Marks are read again before a version that lacks one, since two services may migrate at once."""
+    repeats it. Two services may migrate at once: marks are read again before a version that lacks one, and a version
+    of which a statement failed is repeated, since the other may have dropped a table that it needed."""
     server = ClickHouseClient(settings, database="")
     on = f" ON CLUSTER '{cluster}'" if cluster else ""
     server.command(f"CREATE DATABASE IF NOT EXISTS {{db:Identifier}}{on}", {"db": settings.database})
@@ -36,6 +40,10 @@ def migrate(settings: ClickHouseSettings, through: int = 9999, cluster: str = ""
         for one in clustered(statement, cluster) if cluster else [statement]:
             clickhouse.command(one)
 
+    def version(sql: str) -> None:
+        for statement in statements(sql):
+            apply(statement)
+
     apply(
         "CREATE TABLE IF NOT EXISTS schema_migrations (number UInt32, name String, at DateTime64(3, 'UTC')"
         " DEFAULT now64(3)) ENGINE = ReplacingMergeTree ORDER BY number"
@@ -45,8 +53,12 @@ def migrate(settings: ClickHouseSettings, through: int = 9999, cluster: str = ""
     for number, name, sql in migrations():
         if number > through or number in marked or number in (marked := _marked(clickhouse)):
             continue
-        for statement in statements(sql):
-            apply(statement)
+        try:
+            version(sql)
+        except (Refused, DatabaseError):
+            if number in (marked := _marked(clickhouse)):
+                continue
+            version(sql)
         clickhouse.command(
             "INSERT INTO schema_migrations (number, name) VALUES ({number:UInt32}, {name:String})",
             {"number": number, "name": name},

@@ -67,6 +67,41 @@ def test_each_version_after_the_other_keeps_the_data_and_the_newest_reads_it(
     clickhouse.close()
 
 
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_table_that_another_service_dropped_between_two_statements_does_no_harm(
+    empty: ClickHouseSettings, monkeypatch: pytest.MonkeyPatch, marked: bool
+) -> None:
+    """Right after a table was made for the time of a version, another service applies the same version, and marks it
+    or not yet."""
+    number, made, parts = next(
+        (number, part, parts)
+        for number, _, sql in migrations()
+        for parts in [statements(sql)]
+        for part in parts
+        if (table := re.match(r"CREATE TABLE IF NOT EXISTS (\w+)", part))
+        and f"DROP TABLE IF EXISTS {table[1]}" in parts
+    )
+    migrate(empty, through=number - 1)
+    command, rounds = ClickHouseClient.command, 0
+
+    def interrupted(client: ClickHouseClient, sql: str, *args: Any, **options: Any) -> Any:
+        nonlocal rounds
+        answer = command(client, sql, *args, **options)
+        if sql == made and not rounds:
+            rounds = 1
+            if marked:
+                migrate(empty, through=number)
+            else:
+                for part in parts:
+                    command(client, part)
+        return answer
+
+    monkeypatch.setattr(ClickHouseClient, "command", interrupted)
+    migrate(empty, through=number)
+    assert rounds == 1
+    assert migrate(empty, through=number) == []
+
+
 def test_a_version_that_ended_before_its_mark_is_applied_again(empty: ClickHouseSettings) -> None:
     clickhouse = ClickHouseClient(empty)
     for number, name, _ in migrations():
