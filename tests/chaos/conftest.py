@@ -16,10 +16,14 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     made.stop()
 
 
+@pytest.fixture(autouse=True)
+def ends() -> Iterator[None]:
+    """Kill what a test leaves: its services would share the work of the next test's."""
+    yield
+    end_all()
+
+
 @pytest.fixture
-def pipeline(stores: Stores, tmp_path: Path) -> Iterator[Pipeline]:
-    """A pipeline that is up; what is left of it in the end is killed."""
-    try:
-        yield Pipeline(stores, tmp_path / "run").start()
-    finally:
-        end_all()
+def pipeline(stores: Stores, tmp_path: Path) -> Pipeline:
+    """A pipeline that is up."""
+    return Pipeline(stores, tmp_path / "run").start()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.chaos.rig import make
 from tests.support.chaos.scenarios import ids_on_kafka
-from tests.support.processes import Broker, Ingest, end_all, prepare, until
+from tests.support.processes import Broker, Ingest, prepare, until
 from tests.support.promises import Tally
 
 from outlay_schemas.events import encoder
@@ -50,7 +50,6 @@ def test_p2_on_a_disk_that_takes_no_more_nothing_is_accepted_and_nothing_accepte
     assert not missing
     assert ingest.stop() == 0
     broker.kill()
-    end_all()
 
 
 class _files_of_at_most:  # noqa: N801 (reads as what it does)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.stores import Cluster, Stores
-from tests.support.processes import end_all, until
+from tests.support.processes import until
 from tests.support.promises import Tally
 
 from outlay_kit.topics import Durability, create_topics
@@ -22,7 +22,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.chaos]
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     made = Cluster(tmp_path / "kafka")
     yield made
-    end_all()
     made.kill()
 
 

@@ -18,19 +18,13 @@ from tests.support.chaos.scenarios import (
     rolling_restart,
 )
 from tests.support.chaos.stores import Stores, Thief
-from tests.support.processes import end_all, until
+from tests.support.processes import until
 from tests.support.promises import Tally
 
 from outlay_kit.offsets import Offsets, behind
 from outlay_schemas.topics import USAGE_EVENTS
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos]
-
-
-@pytest.fixture(autouse=True)
-def _ends():  # type: ignore[no-untyped-def]
-    yield
-    end_all()
 
 
 def test_p1_negative_control_commit_before_insert_loses_events(

@@ -6,7 +6,7 @@ import pytest
 from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.scenarios import correct, feed, kept, paused_twin, poison_of, replay, rows
 from tests.support.chaos.stores import Stores, Thief
-from tests.support.processes import end_all, until
+from tests.support.processes import until
 from tests.support.promises import Tally
 
 from outlay_kit.kafka import KafkaSink, deliver
@@ -90,7 +90,6 @@ def test_p7_an_insert_whose_answer_was_lost_is_harmless(stores: Stores, tmp_path
     assert wrong == 0
     # the control: inserts did come twice, so that a sum of increments would be wrong
     assert rows(pipeline) > len(events)
-    end_all()
 
 
 def test_p9_poison_neither_blocks_nor_vanishes(pipeline: Pipeline, tally: Tally) -> None:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.stores import Stores
-from tests.support.processes import end_all, until
+from tests.support.processes import until
 from tests.support.promises import Tally
 from tests.support.system import Cli, RunningIngest
 
@@ -140,17 +140,14 @@ def test_p4_a_clock_that_is_set_back_and_forth(stores: Stores, tmp_path: Path, t
     }
     for service in pipeline.services:
         service.env = {**service.env, **clock}
-    try:
-        pipeline.start()
+    pipeline.start()
 
-        def step(_: Pipeline) -> None:
-            for offset in ("+7200", "-600", "+0"):
-                set_to.write_text(offset)
-                time.sleep(5)
+    def step(_: Pipeline) -> None:
+        for offset in ("+7200", "-600", "+0"):
+            set_to.write_text(offset)
+            time.sleep(5)
 
-        _under_load(pipeline, tally, "P4", "clock of all services 2 h ahead, 10 min back, three times", step)
-    finally:
-        end_all()
+    _under_load(pipeline, tally, "P4", "clock of all services 2 h ahead, 10 min back, three times", step)
 
 
 def test_p10_a_disk_that_is_full_for_a_while_under_load(tmp_path: Path, tally: Tally) -> None:

@@ -6,7 +6,7 @@ import pytest
 from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.stores import Stores
 from tests.support.first_release import write_as_then
-from tests.support.processes import end_all, until
+from tests.support.processes import until
 from tests.support.promises import Tally
 
 from outlay_kit.clickhouse import ClickHouseClient
@@ -41,4 +41,3 @@ def test_p16_the_tables_of_the_first_release_are_migrated_under_load(
     rows = pipeline.clickhouse.rows("SELECT cost, charged FROM costs_daily WHERE tenant = 'first'")
     assert [(str(row["cost"]), str(row["charged"])) for row in rows] == [("0.250000000000", "0.250000000000")]
     pipeline.stop()
-    end_all()

@@ -1,26 +1,18 @@
 """One hostile tenant of each kind, and how fresh the figures of a good neighbour are beside it (P17)."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.chaos.neighbours import KINDS, Hostile, Neighbour, p99
 from tests.support.chaos.rig import Pipeline
 from tests.support.chaos.stores import Stores
-from tests.support.processes import end_all
 from tests.support.promises import Tally
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos, pytest.mark.timeout(900)]
 
 MOST_SECONDS = 10.0
 """By how much a hostile tenant may delay the figures of another."""
-
-
-@pytest.fixture(autouse=True)
-def _ends() -> Iterator[None]:
-    yield
-    end_all()
 
 
 def measure(

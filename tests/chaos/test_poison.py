@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.stores import Stores
-from tests.support.processes import end_all, until
+from tests.support.processes import until
 from tests.support.promises import Tally
 
 from outlay_kit.kafka import KafkaSink, deliver
@@ -120,4 +120,3 @@ def test_p9_poison_on_every_topic_costs_no_restart_and_no_neighbour(
     assert wrong == 0
     assert during[-1] < 30
     pipeline.stop()
-    end_all()
