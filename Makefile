@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 PROJECTS := $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
 # How many processes share the unit tests, and how many the tests that need a stack, each with one (1.6 GB). 0: no others.
-WORKERS ?= 0
+WORKERS ?= 2
 STACKS ?= 0
 CODE := outlay sdk schemas kit reports services tests benchmarks examples
 
@@ -50,7 +50,7 @@ check: setup ## format, lint, types, import rules, unit and contract tests, audi
 	$(BIN)/lint-imports
 	.ci/prose
 	$(BIN)/codespell README.md CONTRIBUTING.md docs deploy outlay sdk schemas kit reports services benchmarks examples
-	$(BIN)/pytest tests/unit tests/contract -q -m "not stack" -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest tests/unit tests/contract -q -m "not stack" -n $(WORKERS) --dist loadfile --durations 15 --durations-min 5
 	.ci/audit
 
 define find_chromium
@@ -73,7 +73,7 @@ test: check ## everything that runs here, on the real Kafka and the real ClickHo
 	@$(find_prometheus)
 	@if $(find_chromium); then chosen="stack and not chaos"; else chosen="stack and not chaos and not browser"; \
 	  echo "The tests of the console's pages are left out of this run."; fi; \
-	  set -x; $(BIN)/pytest tests --ignore tests/unit -q -m "$$chosen" -n $(STACKS) --dist loadfile
+	  set -x; $(BIN)/pytest tests --ignore tests/unit -q -m "$$chosen" -n $(STACKS) --dist loadfile --durations 40 --durations-min 5
 
 chaos: setup ## every promise of docs/guarantees.md, the long tests too, with a table of what was survived
 	$(BIN)/pytest tests -q --promises --timeout 1800
