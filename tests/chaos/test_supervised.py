@@ -76,8 +76,9 @@ def test_p14_a_machine_with_far_too_much_to_do_restarts_nothing(tmp_path: Path, 
     cli("up", "--ports", "auto")
     key = cli.json("keys", "create", "--tenant", "busy", "--scope", "ingest")["key"]
     ingest = RunningIngest(cli.state().ingest, key)
+    headers = {"X-API-Key": key, "Content-Type": "application/x-ndjson"}
     accepted = 0
-    with _busy(BUSY_PROCESSES * cores), httpx.Client(headers={"X-API-Key": key}, timeout=120) as client:
+    with _busy(BUSY_PROCESSES * cores), httpx.Client(headers=headers, timeout=120) as client:
         end = time.monotonic() + BUSY_SECONDS
         while time.monotonic() < end:
             events = make(100, source=f"batch-{accepted}")
