@@ -175,9 +175,13 @@ class LedgerStore(Index):
         rows = self._clickhouse.rows(sql, asked.bound, settings)
         return [Window(row["start"], row["tenant"]) for row in rows]
 
-    def remove(self, grain: Grain, window: Window, version: int) -> None:
-        """Remove a window of at most `version`; it must be recomputed after."""
-        bound = {"tenant": window.tenant, "start": window.start, "version": str(version)}
+    def remove(self, grain: Grain, versions: Mapping[Window, int]) -> None:
+        """Remove windows, each of at most its version; they must be recomputed after."""
+        bound = {
+            "tenants": [window.tenant for window in versions],
+            "windows": [window.start for window in versions],
+            "versions": list(versions.values()),
+        }
         table = changed(rollup_sql.TABLES[grain], self._cluster)
         self._clickhouse.command(rollup_sql.removal(table), bound, {"mutations_sync": 2})
 

@@ -71,11 +71,14 @@ class Rebuild:
     def _fix(self, grain: Grain, span: Range, rebuilt: Rebuilt, publish: Callable[[bytes], None]) -> None:
         wrong = self._store.differences(grain, span)
         rebuilt.wrong += len(wrong)
-        for difference in wrong:
-            if difference.stored_version and difference.stored_version >= difference.right_version:
-                window = Window(difference.start, difference.tenant)
-                self._store.remove(grain, window, difference.stored_version)
-                rebuilt.removed += 1
+        too_new = {
+            Window(d.start, d.tenant): d.stored_version
+            for d in wrong
+            if d.stored_version and d.stored_version >= d.right_version
+        }
+        rebuilt.removed += len(too_new)
+        for chunk in chunks(too_new, CHUNK):
+            self._store.remove(grain, {window: too_new[window] for window in chunk})
         if len(wrong) > MANY:  # readers find them in the tables
             self._store.refill(grain, span)
             return

@@ -235,10 +235,12 @@ def refill(grain: Grain) -> str:
 
 
 def removal(table: str) -> str:
-    """Return the statement that removes a window of at most a version."""
+    """Return the statement that removes windows, each of at most a version."""
     return (
-        f"ALTER TABLE {table} DELETE WHERE tenant = {{tenant:String}}"
-        " AND window = toDateTime({start:UInt32}, 'UTC') AND version <= {version:UInt256}"
+        f"ALTER TABLE {table} DELETE WHERE tenant IN {{tenants:Array(String)}}"
+        " AND toUnixTimestamp(window) IN {windows:Array(UInt32)}"
+        " AND arrayExists((t, w, v) -> t = tenant AND w = toUnixTimestamp(window) AND version <= v,"
+        " {tenants:Array(String)}, {windows:Array(UInt32)}, {versions:Array(UInt256)})"
     )
 
 
