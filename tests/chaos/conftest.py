@@ -7,6 +7,7 @@ import pytest
 from tests.support.chaos.rig import Pipeline
 from tests.support.chaos.stores import Stores
 from tests.support.processes import end_all
+from tests.support.system import end_systems
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +19,10 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
 
 @pytest.fixture(autouse=True)
 def ends() -> Iterator[None]:
-    """Kill what a test leaves: its services would share the work of the next test's."""
+    """Kill what a test leaves: services would share the work of the next test's, a system would take its ports."""
     yield
     end_all()
+    end_systems()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The whole system as a user runs it: `outlay up` in a folder of its own, asked by the command line."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ import psutil
 from tests.support.processes import Ingest
 
 from outlay.local.state import LocalState, running
+
+_up: set[Path] = set()
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Cli:
 
     def __call__(self, *args: str, stdin: str = "", status: int = 0) -> str:
         """Run `outlay ARGS`, expect its exit status, return what it printed."""
+        if args[0] == "up":
+            _up.add(self.home)
         done = subprocess.run(
             [self.python, "-m", "outlay", *args],
             env=self.env,
@@ -51,6 +56,17 @@ class Cli:
         state = running(self.home)
         assert state is not None
         return state
+
+
+def end_systems() -> None:
+    """Kill what still runs of the systems that tests brought up, supervisors first."""
+    while _up:
+        if (state := running(_up.pop())) is None:
+            continue
+        supervisor = psutil.Process(state.pid)
+        for process in (supervisor, *supervisor.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 class RunningIngest(Ingest):
