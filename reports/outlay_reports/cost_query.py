@@ -10,7 +10,16 @@ from zoneinfo import ZoneInfo
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.errors import QueryError
 from outlay_reports.periods import Unit, period_bounds
-from outlay_schemas.dimensions import ALIASES, LABELS, ROLLED, UNASSIGNED, is_free
+from outlay_schemas.dimensions import (
+    ALIASES,
+    CONDITIONS,
+    LABELS,
+    ROLLED,
+    UNASSIGNED,
+    condition_of,
+    dimension_of,
+    is_free,
+)
 
 Keys = tuple[str, ...]
 """A value of each dimension of a query, in the order of `CostQuery.by`."""
@@ -36,13 +45,17 @@ def parse_dimensions(text: str | None) -> tuple[str, ...]:
 
 
 def parse_conditions(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Read `team=growth` and `team=growth,platform`; an empty value means unassigned. Raises QueryError."""
+    """Read `team=growth,platform`, `team!=growth`, `model~=gpt` (contains) and `model!~=gpt`; an empty value means
+    unassigned. Raises QueryError."""
     found: dict[str, tuple[str, ...]] = {}
     for text in texts:
         name, equals, values = text.partition("=")
         if not equals:
             raise QueryError(f"{text!r} is not a condition", "give DIMENSION=VALUE, such as team=growth")
-        found[parse_dimension(name)] = tuple(
+        dimension, how = dimension_of(name.strip()), condition_of(name.strip())
+        if how not in CONDITIONS:
+            raise QueryError(f"{text!r} is not a condition", "use = (is), != (is not), ~= or !~= (contains)")
+        found[parse_dimension(dimension) + how] = tuple(
             "" if value == UNASSIGNED else value for value in values.split(",")
         )
     return found

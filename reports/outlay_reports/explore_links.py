@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from outlay_kit.time_ranges import TimeRange, midnight
 from outlay_schemas.alerts import Alert
-from outlay_schemas.dimensions import CELL
+from outlay_schemas.dimensions import CELL, is_free
 
 _BY = ("sku", "user", "team", "project")
 """Explore groups by the first of these that the scope of an alert does not restrict to one value."""
@@ -30,14 +30,14 @@ def explore_link(alert: Alert) -> str:
 def explore_path(alert: Alert, zone: ZoneInfo = _UTC, **only: str) -> str:
     """Return the path and query of Explore for exactly the time and scope of an alert, and for the values in `only`.
 
-    Empty: its scope has a tag or an attribute, by which Explore cannot filter.
+    Empty: its scope has something by which Explore cannot filter.
     """
     scope = {**alert.scope_values, **{name: (value,) for name, value in only.items()}}
-    if not all(name in CELL for name in scope):
+    if not all(name in CELL or is_free(name) for name in scope):
         return ""
     by = next((name for name in (*only, *_BY) if name in only or len(scope.get(name, ())) != 1), _BY[0])
     pairs = [*range_pairs(alert_range(alert), zone), ("tz", zone.key), ("by", by)]
-    pairs += [(name, value) for name in CELL for value in scope.get(name, ())]
+    pairs += [(name, value) for name in (*CELL, *filter(is_free, scope)) for value in scope.get(name, ())]
     return "/explore?" + urlencode(pairs)
 
 

@@ -20,11 +20,12 @@ from hashlib import sha256
 from itertools import pairwise
 
 from outlay_kit.time_ranges import Piece, TimeRange, cover
-from outlay_schemas.dimensions import CELL, FREE, ROLLED
+from outlay_schemas.dimensions import CELL, FREE, ROLLED, condition_of, dimension_of
 from outlay_schemas.events import Grain
 
 Where = Mapping[str, Sequence[str]]
-"""Dimension, `tags.NAME` or `attributes.NAME` to the values that are in; an empty value is a missing one."""
+"""Dimension, `tags.NAME` or `attributes.NAME` to the values that are in; an empty value is a missing one. A name that
+ends as in `dimensions.CONDITIONS` leaves values out, or looks for values that contain a text in any case."""
 
 TABLES: dict[Grain, str] = {"minute": "rollup_minute", "hour": "rollup_hour", "day": "rollup_day"}
 MEASURES = {
@@ -66,7 +67,8 @@ class Selection:
 
 def needs_ledger(names: Iterable[str], exact: bool = False) -> bool:
     """Tell whether only the ledger can answer for some dimensions; the rollups are far quicker."""
-    return any(name not in ROLLED and (exact or name != "user") for name in names)
+    found = map(dimension_of, names)
+    return any(name not in ROLLED and (exact or name != "user") for name in found)
 
 
 def sums(
@@ -90,7 +92,7 @@ def sums(
     `tenants`: of these, none: all. None: the statement takes `{tenant:String}`, which the caller binds.
     `keep`: only combinations of `by` that this query answers with its columns `k0`, `k1`, ....
     """
-    names = {*by, *(name for part in parts for name in part.where)}
+    names = {*by, *(dimension_of(name) for part in parts for name in part.where)}
     source = _Source(
         names, needs_ledger(names, exact), {}, (*measures, *(("usage",) if usage or meters else ()))
     )
@@ -138,7 +140,7 @@ def windows(
 ) -> Query:
     """Return a query of unsummed windows: `time`, `k0`, ..., measures. Takes `{tenant:String}`."""
     where = where or {}
-    source = _Source({*by, *where}, needs_ledger((*by, *where)), {}, tuple(measures))
+    source = _Source({*by, *map(dimension_of, where)}, needs_ledger((*by, *where)), {}, tuple(measures))
     columns = [f"toString({source.column(name)}) AS k{n}" for n, name in enumerate(by)]
     columns += [f"{source.measure(name)} AS {name}" for name in measures]
     time = _START[grain] if source.ledger else "window"
@@ -159,11 +161,15 @@ def column(name: str, bound: dict[str, object]) -> str:
 
 def conditions(where: Where, bound: dict[str, object]) -> str:
     """Return the SQL of conditions on dimensions, beginning with AND where there is one; the values are bound."""
-    return "".join(
-        f" AND {column(name, bound)} IN {bind(list(values), bound)}"
-        for name, values in where.items()
-        if values
-    )
+    return "".join(f" AND {_condition(name, values, bound)}" for name, values in where.items() if values)
+
+
+def _condition(name: str, values: Sequence[str], bound: dict[str, object]) -> str:
+    how, where, given = condition_of(name), column(dimension_of(name), bound), bind(list(values), bound)
+    if "~" in how:
+        contains = f"multiSearchAnyCaseInsensitiveUTF8(toString({where}), {given})"
+        return f"{contains} = {int('!' not in how)}"
+    return f"{where} {'NOT IN' if how else 'IN'} {given}"
 
 
 def bind(value: str | list[str], bound: dict[str, object]) -> str:

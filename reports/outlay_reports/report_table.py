@@ -10,7 +10,7 @@ from typing import Literal
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Keys, Sums
 from outlay_reports.money import completeness, counted, decimal_of, dollars, percent, plain, share, usd
-from outlay_schemas.dimensions import name_of
+from outlay_schemas.dimensions import condition_text, name_of
 from outlay_schemas.money import to_usd
 
 Kind = Literal["text", "time", "usd", "change", "share", "growth", "count", "rate"]
@@ -177,7 +177,7 @@ def cost_report(
 
 def heading(what: str, query: CostQuery) -> str:
     """Return the title of a report: what, when, in which zone, of what."""
-    where = "".join(f", {name} {' or '.join(map(name_of, values))}" for name, values in query.where.items())
+    where = "".join(f", {condition_text(name, values)}" for name, values in query.where.items())
     charged = "" if query.amount == "cost" else " of charged amounts"
     return f"{what}{charged}, {range_text(query.span, query)} {query.zone.key}{where}"
 

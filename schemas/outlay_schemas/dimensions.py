@@ -50,6 +50,8 @@ CELL = (*EXACT, *(d.name for d in DIMENSIONS if d.kept == "named"))
 """Of every rollup cell, in the order of the cell. What a scope, a filter of a page and a rule may name."""
 ROLLED = tuple(d.name for d in DIMENSIONS if d.kept in {"window", "cell"})
 """What the rollups answer exactly."""
+LEDGER = tuple(d.name for d in DIMENSIONS if d.kept == "ledger" and d.name != "id")
+"""Of every event, and of many events at once: what the ledger alone can group by."""
 LABELS = {d.name: d.label for d in DIMENSIONS}
 ALIASES = {alias: d.name for d in DIMENSIONS for alias in d.aliases}
 FREE = ("tags.", "attributes.")
@@ -63,6 +65,34 @@ UNASSIGNED = "(unassigned)"
 def name_of(value: str) -> str:
     """Return a value of a dimension as people see it; a missing one is never blank."""
     return value or UNASSIGNED
+
+
+def label_of(name: str) -> str:
+    """Return what people call a dimension, a tag or an attribute."""
+    kind, _, free = name.partition(".")
+    return f"{kind.removesuffix('s').capitalize()} {free}" if is_free(name) else LABELS.get(name, name)
+
+
+CONDITIONS = {"": "is", "!": "is not", "~": "contains", "!~": "does not contain"}
+"""How the values of a condition restrict a dimension, by what follows the dimension's name in the condition's:
+`team` is one of them, `team!` is none of them, `team~` contains one of them, `team!~` contains none of them."""
+
+
+def dimension_of(condition: str) -> str:
+    """Return the dimension that a condition restricts."""
+    return condition.rstrip("!~")
+
+
+def condition_of(condition: str) -> str:
+    """Return how a condition restricts its dimension: a name of CONDITIONS, or else what is none."""
+    return condition.removeprefix(dimension_of(condition))
+
+
+def condition_text(condition: str, values: Sequence[str]) -> str:
+    """Write a condition for people: `team growth`, `team is not growth or platform`."""
+    how = condition_of(condition)
+    name = f"{dimension_of(condition)} {CONDITIONS[how]}" if how else condition
+    return f"{name} {' or '.join(map(name_of, values))}"
 
 
 def scope_text(scope: Mapping[str, Sequence[str]]) -> str:

@@ -50,12 +50,15 @@ async def test_each_page_is_drawn_without_complaint_and_accessible(
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_on_a_phone_nothing_hangs_over_the_edge(people: People, name: str) -> None:
+async def test_on_a_phone_nothing_hangs_over_the_edge_and_three_screens_hold_it(
+    people: People, name: str
+) -> None:
     person = await people(size=PHONE)
     await person.log_in()
     await person.see(PAGES[NAMES.index(name)])
     await person.picture(f"phone-{name}")
     assert await person.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    assert await person.page.evaluate("document.documentElement.scrollHeight") <= 3 * PHONE[1]
     assert await violations(person) == []
 
 

@@ -21,7 +21,7 @@ from outlay_kit.clock import SystemClock
 ARGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking"]
 
 
-PHONE = (375, 740)
+PHONE = (390, 844)
 
 
 DESK = (1280, 800)

@@ -39,6 +39,7 @@ _PAGES: dict[str, tuple[str, Page]] = {
     "/": ("overview", overview.overview),
     "/explore": ("explore", explore.explore),
     "/explore.csv": ("csv", explore.csv),
+    "/values": ("values", explore.values),
     "/events": ("events", explore.events),
     "/event": ("event", explore.event),
     "/budgets": ("budgets", budgets.budgets),

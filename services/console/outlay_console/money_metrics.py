@@ -68,9 +68,9 @@ async def money_metrics(request: PageRequest) -> Response:
     minute = floor_to(request.now, "minute")
     wanted = {"today": ranges["today"], "month": ranges["month"], "burn": TimeRange(minute - _BURN, minute)}
     totals = await request.rollups.totals({name: Selection(part) for name, part in wanted.items()})
-    by_team = replace(request.view, by="team")
+    by_team = replace(request.view, by="team", then=())
     teams = (await request.rollups.breakdown(by_team, (ranges["month"], ranges["last_month"]), limit=TEAMS))[
-        "team"
+        ""
     ]
     month = await request.deps.forecasts.month(request.tenant, request.view.zone, request.now)
     tenant, gauges = request.tenant, _Gauges()

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from outlay_console.domain.view import DIMENSIONS, PERIODS, RANGES
+from outlay_console.domain.view import COMPARISONS, DIMENSIONS, GROUPS, PERIODS, RANGES
+from outlay_console.pages.charts import row_name
 from outlay_reports import money
-from outlay_schemas.dimensions import name_of
+from outlay_schemas.dimensions import CONDITIONS, condition_of, dimension_of, label_of
 
 ROOT = Path(str(resources.files("outlay_console")))
 STATIC = ROOT / "static"
@@ -48,12 +49,13 @@ def templates() -> Environment:
     env.filters |= {
         "usd": money.usd, "about": money.about, "exact": money.exact, "percent": money.percent,
         "count": "{:,}".format, "events": partial(money.counted, noun="event"), "quantity": quantity,
-        "named": name_of, "noun": noun, "json": to_json, "local": local,
+        "named": row_name, "label": label_of, "condition": condition_of, "dimension": dimension_of,
+        "noun": noun, "json": to_json, "local": local,
     }  # fmt: skip
     env.globals |= {
-        "pages": PAGES, "dimensions": DIMENSIONS, "zones": ZONES,
-        "ranges": {**RANGES, **PERIODS}, "growth": money.growth, "share": money.share, "ago": ago,
-        "version": _version(),
+        "pages": PAGES, "dimensions": DIMENSIONS, "comparisons": COMPARISONS, "most_groups": GROUPS,
+        "conditions": CONDITIONS, "zones": ZONES, "ranges": {**RANGES, **PERIODS},
+        "growth": money.growth, "share": money.share, "ago": ago, "version": _version(),
     }  # fmt: skip
     for name in env.list_templates():  # compile all now: a broken template fails at startup
         env.get_template(name)
@@ -76,7 +78,7 @@ def ago(at: datetime, now: datetime) -> str:
 
 def noun(text: str) -> str:
     """Write the name of a dimension inside a sentence."""
-    return text.lower().replace("sku", "SKU")
+    return (text[:1].lower() + text[1:]).replace("model or sku", "model or SKU")
 
 
 def local(at: datetime | None, zone: ZoneInfo, form: str = "%Y-%m-%d %H:%M") -> str:

@@ -120,6 +120,12 @@ TABLE: dict[str, dict[str, str]] = {
             "no: its rows are billed costs",
         ),
     },
+    "Explore": {
+        **_cells("today month by_team by_tag", ALL),
+        **_cells("charged unpriced estimated", "no: test_pages.py compares its heading"),
+        **_cells("budget_used charged_budget forecast interval", "no: it shows spend"),
+        **_cells("top effects savings", "no: its table has every value, and no reason"),
+    },
     "Prometheus": {
         **_cells("today month charged by_team budget_used charged_budget unpriced estimated", ALL),
         **_cells("forecast interval", YES),

@@ -349,6 +349,37 @@ def _savings(rows: Any) -> dict[str, Decimal]:
     }
 
 
+def explore(system: System, zone: str) -> Figures:
+    """The console's Explore page: its chart, and its table as a file."""
+
+    def chart(query: str) -> dict[str, Decimal]:
+        text = system.page(f"/explore?tz={zone}&{query}")
+        found = re.search(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)
+        assert found is not None
+        data = json.loads(found[1])
+        sums = {
+            "" if name == "(unassigned)" else name: sum(map(Decimal, costs), Decimal(0))
+            for name, costs in zip(data["names"], data["costs"], strict=True)
+        }
+        return {name: cost for name, cost in sums.items() if cost}
+
+    def table(by: str) -> dict[str, Decimal]:
+        text = system.page(f"/explore.csv?tz={zone}&range=month&by={by}")
+        rows = csv.DictReader(io.StringIO(text))
+        return {"" if row[by] == "(unassigned)" else row[by]: Decimal(row["cost_usd"]) for row in rows}
+
+    teams, tags = chart("range=month&by=team"), chart("range=month&by=tags.env")
+    both = chart("range=month&by=team&by=tags.env&tags.env!=prod")
+    assert sum(both.values()) == sum(tags.values()) - tags["prod"], "leaving a value out leaves the others"
+    assert chart("range=month&by=tags.env&tags.env~=PRO") == {"prod": tags["prod"]}
+    return {
+        "today": sum(chart("range=today").values()),
+        "month": sum(teams.values()),
+        "by_team": {**table("team"), **teams},
+        "by_tag": {**table("tags.env"), **tags},
+    }
+
+
 SURFACES: dict[str, Callable[[System, str], Figures]] = {
     "SQL views": sql_views,
     "command line": command_line,
@@ -358,4 +389,5 @@ SURFACES: dict[str, Callable[[System, str], Figures]] = {
     "reviews": reviews,
     "FOCUS": focus,
     "Prometheus": prometheus,
+    "Explore": explore,
 }

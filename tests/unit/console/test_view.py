@@ -8,25 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_console.domain.view import DIMENSIONS, PERIODS, RANGES, View, ViewError, read_view
+from outlay_console.domain.view import COMPARISONS, DIMENSIONS, PERIODS, RANGES, View, ViewError, read_view
 from outlay_kit.time_ranges import TimeRange
+from outlay_schemas.dimensions import CONDITIONS
 
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
 
 _VALUES = st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=1, max_size=4, unique=True)
-_FILTERS = st.dictionaries(st.sampled_from(sorted(DIMENSIONS)), _VALUES, max_size=4)
+_NAMES = [*sorted(DIMENSIONS), "tags.env", "attributes.region"]
+_FILTERS = st.dictionaries(
+    st.tuples(st.sampled_from(_NAMES), st.sampled_from(sorted(CONDITIONS))).map("".join), _VALUES, max_size=4
+)
 
 
 @given(
     st.sampled_from(sorted({*RANGES, *PERIODS})),
     st.sampled_from(["UTC", "Europe/Berlin"]),
-    st.sampled_from(sorted(DIMENSIONS)),
+    st.lists(st.sampled_from(_NAMES), min_size=1, max_size=3, unique=True),
+    st.sampled_from(["", *COMPARISONS, "2026-10-31"]),
     _FILTERS,
 )
 def test_a_view_that_is_sent_is_the_view_that_is_seen(
-    name: str, zone: str, by: str, filters: dict[str, list[str]]
+    name: str, zone: str, by: list[str], compare: str, filters: dict[str, list[str]]
 ) -> None:
-    pairs = [("range", name), ("tz", zone), ("by", by)]
+    pairs = [("range", name), ("tz", zone), ("compare", compare), *(("by", one) for one in by)]
     pairs += [(dimension, value) for dimension, values in filters.items() for value in values]
     view = read_view(pairs)
     again = read_view(parse_qsl(view.query()[1:], keep_blank_values=True))
@@ -60,6 +65,32 @@ def test_a_filter_is_added_and_taken_away() -> None:
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
+def test_a_row_of_several_dimensions_is_a_view_of_its_values() -> None:
+    view = View(by="team", then=("tags.env",), filters={"team!": ("growth",)})
+    assert view.row("platform\x1f").filters == {
+        "team!": ("growth",),
+        "team": ("platform",),
+        "tags.env": ("",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("compare", "start"),
+    [
+        ("previous", "2026-03-23T11:00+02:00"),
+        ("week", "2026-03-23T10:00+01:00"),
+        ("month", "2026-02-28T10:00+01:00"),
+        ("year", "2025-03-30T10:00+02:00"),
+        ("2024-02-29", "2024-02-29T00:00+01:00"),
+    ],
+)
+def test_a_range_is_compared_with_the_same_local_time_before(compare: str, start: str) -> None:
+    """Across the change to summer time too: a week before 30 March at ten is the 23rd at ten."""
+    own = TimeRange(datetime(2026, 3, 30, 8, tzinfo=UTC), datetime(2026, 4, 6, 7, tzinfo=UTC))
+    before = View("custom", own, BERLIN, compare=compare).before(NOW)
+    assert (before.start, before.length) == (datetime.fromisoformat(start), own.length)
+
+
 @pytest.mark.parametrize(
     ("name", "span", "before"),
     [
@@ -89,6 +120,9 @@ def test_a_period_of_the_calendar_is_compared_with_the_one_before(
     [
         [("range", "1y")],
         [("by", "tenant")],
+        [("by", "tags.")],
+        [("by", name) for name in ("team", "sku", "user", "kind")],
+        [("compare", "tomorrow")],
         [("tz", "Mars/Olympus")],
         [("tz", "../../etc/passwd")],
         [("from", "2026-11-01")],

@@ -32,8 +32,12 @@ def test_a_spikes_link_opens_its_minutes_and_its_scope() -> None:
 
 
 def test_a_link_that_cannot_filter_as_the_alert_does_is_left_out() -> None:
-    found = alert(link=alert_link(CONSOLE, "a1"), scope={"tags.env": "prod"})
+    found = alert(link=alert_link(CONSOLE, "a1"), scope={"id": "e1"})
     assert incident_text([found]).links == (("Open in Outlay", "https://outlay.example/alerts/a1"),)
+
+
+def test_a_link_filters_by_a_tag() -> None:
+    assert "&tags.env=prod" in explore_path(alert(scope={"tags.env": "prod"}))
 
 
 @pytest.mark.parametrize(

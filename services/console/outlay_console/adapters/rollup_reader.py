@@ -1,7 +1,7 @@
 """Reads the rollups of one tenant, as values for templates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
@@ -14,11 +14,14 @@ from outlay_console.domain.view import Bucket, View, starts_of
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.incidents import Incident, incidents
 from outlay_reports.money import completeness
-from outlay_reports.range_sums import Selection, sums
+from outlay_reports.range_sums import Selection, needs_ledger, sums
 from outlay_schemas.alerts import AlertAction, alert_decoder
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
 
+_VALUES = 50
+"""Values that a picker offers."""
+_FREE_SECONDS = 7 * 86_400
 CHART_VALUES = 7
 """Most values with a colour of their own in a chart."""
 
@@ -115,11 +118,11 @@ class RollupReader:
     async def breakdown(
         self, view: View, spans: tuple[TimeRange, TimeRange], more: Sequence[str] = (), limit: int = 200
     ) -> dict[str, Breakdown]:
-        """Return the values of the view's dimension and of `more`, the most expensive first; at most `limit` each.
+        """Return the rows of the view (''), and the values of `more`, the most expensive first; at most `limit` each.
 
         `spans`: the range, and the one that it is compared with.
         """
-        found: dict[str, Breakdown] = {name: Breakdown() for name in (view.by, *more)}
+        found: dict[str, Breakdown] = {name: Breakdown() for name in ("", *more)}
         for r in await self.reader.rows(queries.breakdown(view, spans, limit, more)):
             one = found[r["dimension"]]
             one.spent = CostTotal(*(r[f"all_{measure}"] for measure in queries.TOTAL))
@@ -141,10 +144,28 @@ class RollupReader:
         names = [name for name in costs if name != queries.REST or any(costs[name])]
         return Series(starts, names, [costs[name] for name in names])
 
+    async def course(self, view: View, span: TimeRange, starts: Sequence[datetime]) -> list[Decimal]:
+        """Return the cost of each bucket, all values together."""
+        costs = [Decimal(0)] * len(starts)
+        for r in await self.reader.rows(queries.series(view, span, starts, [])):
+            costs[r["bucket"]] += r["cost"]
+        return costs
+
+    async def values(self, view: View, now: datetime, name: str, text: str) -> list[str]:
+        """Return the values of a dimension in a view that contain a text, the most expensive first."""
+        asked = replace(view, by=name, then=(), filters={f"{name}~": (text,)} if text else {})
+        found = await self.breakdown(asked, (view.span(now),) * 2, limit=_VALUES)
+        return [row.value for row in found[""].rows]
+
+    async def free_names(self, now: datetime) -> list[str]:
+        """Return the tags and attributes that events of the last days have."""
+        rows = await self.reader.rows(queries.FREE_NAMES, low=int(now.timestamp()) - _FREE_SECONDS)
+        return [row["name"] for row in rows]
+
     async def events(self, view: View, span: TimeRange, limit: int = 200) -> list[dict[str, Any]]:
         """Return the newest events of a view; rollups name their minutes, except with a filter on users."""
         minutes = None
-        if "user" not in view.filters:
+        if not needs_ledger(view.filters, exact=True):
             hours = await self._busy(view, TimeRange(floor_to(span.start, "hour"), span.end), "hour", limit)
             start = _utc(hours[-1]) if hours else span.end
             minutes = await self._busy(view, TimeRange(max(span.start, start), span.end), "minute", limit)

@@ -8,7 +8,7 @@ Every statement takes the tenant as `{tenant:String}`, which only the session gi
 from collections.abc import Sequence
 from datetime import datetime
 
-from outlay_console.domain.view import View
+from outlay_console.domain.view import JOINT, View
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.range_sums import Query, Selection, between, conditions, sums, windows
 from outlay_schemas.events import Grain
@@ -21,11 +21,11 @@ TOTAL = ("cost", "events", "unpriced_events", "estimated_events", "estimated_cos
 
 
 def breakdown(view: View, spans: tuple[TimeRange, TimeRange], limit: int, more: Sequence[str] = ()) -> Query:
-    """Query the values of the view's dimension and of `more` in a range and the one before; `all_...`: totals."""
-    names = list(dict.fromkeys((view.by, *more)))
+    """Query the rows of the view (dimension '') and values of `more`, in two ranges; `all_...`: the totals."""
+    names = list(dict.fromkeys((*view.groups, *more)))
     inner = sums([Selection(span, view.filters) for span in spans], names, measures=TOTAL)
     whole = ", ".join(f"sum(sum({name}_0)) OVER (PARTITION BY dimension) AS all_{name}" for name in TOTAL)
-    pairs = ", ".join(f"('{name}', k{n})" for n, name in enumerate(names))
+    pairs = ", ".join([f"('', {_joint(view)})", *(f"('{name}', k{names.index(name)})" for name in more)])
     return Query(
         "SELECT d.1 AS dimension, d.2 AS value, sum(cost_0) AS now, sum(cost_1) AS before, sum(events_0) AS events,"
         f" sum(unpriced_events_0) AS unpriced, {whole}, sum(before) OVER (PARTITION BY dimension) AS all_before"
@@ -36,11 +36,19 @@ def breakdown(view: View, spans: tuple[TimeRange, TimeRange], limit: int, more: 
     )
 
 
+def _joint(view: View) -> str:
+    """Return the SQL of the values of a row, as one text."""
+    if not view.then:
+        return "k0"
+    return f"arrayStringConcat([{', '.join(f'k{n}' for n in range(len(view.groups)))}], '{JOINT}')"
+
+
 def series(view: View, span: TimeRange, starts: Sequence[datetime], top: Sequence[str]) -> Query:
     """Ask for cost by bucket (from 0) and value; values that are not in `top` are one, REST."""
-    inner = sums([Selection(span, view.filters)], [view.by], measures=("cost",), bounds=starts)
+    inner = sums([Selection(span, view.filters)], view.groups, measures=("cost",), bounds=starts)
+    row = _joint(view)
     return Query(
-        "SELECT bucket, if(has({top:Array(String)}, k0), k0, {rest:String}) AS value, sum(cost_0) AS cost"
+        f"SELECT bucket, if(has({{top:Array(String)}}, {row}), {row}, {{rest:String}}) AS value, sum(cost_0) AS cost"
         f" FROM ({inner.sql}) GROUP BY bucket, value ORDER BY bucket, value",
         {**inner.bound, "top": list(top), "rest": REST},
     )
@@ -75,6 +83,14 @@ SELECT * FROM costs
 WHERE tenant = {tenant:String} AND minute = toStartOfMinute(toDateTime({at:UInt32}, 'UTC'))
     AND source = {source:String} AND id = {id:String}
 LIMIT 1"""
+
+FREE_NAMES = """
+SELECT DISTINCT arrayJoin(arrayConcat(
+    arrayMap(k -> concat('tags.', k), mapKeys(tags)), arrayMap(k -> concat('attributes.', k), mapKeys(attributes))
+)) AS name
+FROM (SELECT tags, attributes FROM costs
+    WHERE tenant = {tenant:String} AND minute >= toDateTime({low:UInt32}, 'UTC') LIMIT 20000)
+ORDER BY name LIMIT 60"""
 
 UNPRICED = """
 SELECT provider, sku, kind, sum(d.unpriced_events) AS unpriced, sum(d.events) AS events,

@@ -1,5 +1,6 @@
 """A view: the time range, grouping and filters of an address, and the buckets of its chart."""
 
+from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -9,13 +10,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from outlay_kit.time_ranges import PeriodName, TimeRange, ceil_to, midnight, next_first, period_of
 from outlay_reports.explore_links import range_pairs
-from outlay_schemas.dimensions import CELL, LABELS
+from outlay_schemas.dimensions import CELL, CONDITIONS, LABELS, LEDGER, condition_of, dimension_of, is_free
 
-DIMENSIONS = {name: LABELS[name] for name in CELL}
-"""Name in addresses and tables, name for people."""
+DIMENSIONS = {name: LABELS[name] for name in (*CELL, *LEDGER)}
+"""Name in addresses and tables, name for people. `tags.NAME` and `attributes.NAME` may be asked for too."""
+GROUPS = 3
+"""Most dimensions that a view is grouped by."""
+JOINT = "\x1f"
+"""Stands between the values of a row that is grouped by several dimensions; no value holds it."""
 MAX_VALUES = 50
 """Most values that one filter may name."""
 _LONGEST_DAYS = 1100
+_LONGEST_NAME = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Bucket = Literal["minute", "hour", "day", "month"]
 """What one bar of a chart holds; days and months are the view's time zone's."""
@@ -37,6 +43,15 @@ PERIODS: dict[str, tuple[str, PeriodName, int]] = {
 """Ranges of the calendar: name in an address, name for people, the period, how many periods back."""
 
 
+COMPARISONS = {
+    "previous": "Previous period",
+    "week": "A week earlier",
+    "month": "A month earlier",
+    "year": "A year earlier",
+}
+"""What a chart may be compared with: name in an address, name for people. A day is the start of a range as long."""
+
+
 class ViewError(Exception):
     """An address with an invalid value; the message names the fix."""
 
@@ -50,8 +65,17 @@ class View:
     own: TimeRange | None = None
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     by: str = "team"
+    then: tuple[str, ...] = ()
+    """What it is grouped by within `by`."""
+    compare: str = ""
+    """A name of COMPARISONS, or a day; empty: the table is compared with the range before, and the chart with none."""
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Dimension to the values that are shown; an empty value means unassigned."""
+    """Condition (dimensions.CONDITIONS) to its values; an empty value means unassigned."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Everything that it is grouped by."""
+        return (self.by, *self.then)
 
     def span(self, now: datetime) -> TimeRange:
         """Return what it covers, seen at `now`."""
@@ -66,6 +90,9 @@ class View:
         """Return what it is compared with: the range before it. Of a period, the one before; of a period that is not
         over, the same part of it."""
         span = self.span(now)
+        if self.compare not in ("", "previous"):
+            start = _earlier(self.compare, span.start, self.zone)
+            return TimeRange(start, start + span.length)
         if self.range not in PERIODS:
             return span.before
         _, period, back = PERIODS[self.range]
@@ -85,14 +112,19 @@ class View:
         else:
             pairs.append(("range", str(changes.get("range", self.range))))
         pairs += [("tz", self.zone.key), ("by", str(changes.get("by", self.by)))]
-        for name in DIMENSIONS:
-            values = changes.get(name, self.filters.get(name, ()))
-            pairs += [(name, str(value)) for value in values] if isinstance(values, tuple) else []
+        pairs += [("by", name) for name in self.then if "by" not in changes]
+        pairs += [("compare", self.compare)] if self.compare else []
+        pairs += [(name, value) for name, values in self.filters.items() for value in values]
         return "?" + urlencode(pairs)
 
     def only(self, dimension: str, value: str) -> "View":
         """Return this view with one more filter: `dimension` is `value`."""
         return replace(self, filters={**self.filters, dimension: (value,)})
+
+    def row(self, value: str) -> "View":
+        """Return this view of one row of its table: every dimension that it is grouped by has the row's value."""
+        values = dict(zip(self.groups, ((one,) for one in value.split(JOINT)), strict=True))
+        return replace(self, filters={**self.filters, **values})
 
     def without(self, dimension: str) -> "View":
         """Return this view without the filter on `dimension`."""
@@ -119,13 +151,42 @@ def read_view(pairs: Iterable[tuple[str, str]], zone: str = "UTC") -> View:
     name = _one(given, "range", "24h")
     if own is None and name not in {*RANGES, *PERIODS}:
         raise ViewError(f"{name} is not a range; use one of {', '.join((*RANGES, *PERIODS))}")
-    by = _one(given, "by", "team")
-    if by not in DIMENSIONS:
-        raise ViewError(f"{by} is not a dimension; use one of {', '.join(DIMENSIONS)}")
-    filters = {d: tuple(dict.fromkeys(given[d])) for d in DIMENSIONS if d in given}
+    groups = tuple(dict.fromkeys(name for name in given.get("by", ()) if name)) or ("team",)
+    if unknown := next((name for name in groups if not is_dimension(name)), None):
+        raise ViewError(
+            f"{unknown} is not a dimension; use one of {', '.join(DIMENSIONS)}, tags.NAME, attributes.NAME"
+        )
+    if len(groups) > GROUPS:
+        raise ViewError(f"a view is grouped by at most {GROUPS} dimensions")
+    compare = _one(given, "compare", "")
+    if compare and compare not in COMPARISONS:
+        _moment(given, "compare", local)
+    filters = {
+        name: tuple(dict.fromkeys(values))
+        for name, values in given.items()
+        if condition_of(name) in CONDITIONS and is_dimension(dimension_of(name))
+    }
     if any(len(values) > MAX_VALUES or max(map(len, values)) > 256 for values in filters.values()):
         raise ViewError(f"a filter takes at most {MAX_VALUES} values of at most 256 characters")
-    return View("custom" if own else name, own, local, by, filters)
+    return View("custom" if own else name, own, local, groups[0], groups[1:], compare, filters)
+
+
+def is_dimension(name: str) -> bool:
+    """Tell whether views may group and filter by a name."""
+    return name in DIMENSIONS or (is_free(name) and len(name) <= _LONGEST_NAME and name.isprintable())
+
+
+def _earlier(compare: str, start: datetime, zone: ZoneInfo) -> datetime:
+    """Return the start of what a range from `start` is compared with: the same local time, or a day's midnight."""
+    if compare not in COMPARISONS:
+        return midnight(date.fromisoformat(compare), zone)
+    local = start.astimezone(zone)
+    if compare == "week":
+        return (local - timedelta(days=7)).astimezone(UTC)
+    months = local.year * 12 + local.month - 1 - (1 if compare == "month" else 12)
+    year, month = divmod(months, 12)
+    day = min(local.day, monthrange(year, month + 1)[1])
+    return local.replace(year=year, month=month + 1, day=day).astimezone(UTC)
 
 
 def _one(given: Mapping[str, list[str]], name: str, usual: str) -> str:

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
+from urllib.parse import quote
+from zlib import crc32
 
 from outlay_console.adapters.forecasts import BucketForecast
 from outlay_console.adapters.rollup_reader import CHART_VALUES, BreakdownRow
 from outlay_console.domain.queries import REST
-from outlay_console.domain.view import Bucket, View
+from outlay_console.domain.view import COMPARISONS, JOINT, Bucket, View, starts_of
 from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.forecast.intervals import LEVELS
 from outlay_reports.incidents import Incident
@@ -16,6 +19,8 @@ from outlay_schemas.dimensions import name_of
 
 AHEAD = {"24h": 8, "7d": 48, "30d": 10, "90d": 28}
 """How many bars of each range are forecast."""
+COLOURS = 16
+"""Places of the palette (static/chart.js): more than the values of a chart."""
 _FORMS: dict[Bucket, str] = {
     "minute": "%H:%M",
     "hour": "%a %d %b %H:%M",
@@ -30,24 +35,30 @@ async def chart_of(
     """Return the chart of a view: the values with the most spend, marks of alerts, and what is expected next."""
     span, bucket, zone = view.span(request.now), view.bucket(request.now), view.zone
     top = [row.value for row in rows[:CHART_VALUES] if row.now]
-    series, ahead = await asyncio.gather(
-        request.rollups.series(view, span, bucket, top), _ahead(request, view, bucket)
+    series, ahead, compared = await asyncio.gather(
+        request.rollups.series(view, span, bucket, top),
+        _ahead(request, view, bucket),
+        _compared(request, view, bucket),
     )
-    # Colours go by the alphabet, so that a change of rank changes no colour.
-    order = sorted(name for name in series.names if name != REST)
-    alerts = [one.main for one in incidents]
     chart = {
         "bucket": bucket,
         "zone": zone.key,
         **_times(series.starts, view, bucket),
         "end": int(span.end.timestamp()),
-        "names": ["everything else" if name == REST else name_of(name) for name in series.names],
-        "colours": [CHART_VALUES if name == REST else order.index(name) for name in series.names],
+        "names": ["everything else" if name == REST else row_name(name) for name in series.names],
+        "colours": colours_of(series.names),
         "costs": series.costs,
+        "compared": compared and {"name": compared[0], "costs": compared[1][: len(series.starts)]},
         "marks": [
-            {"at": int(_moment(alert).timestamp()), "title": alert.title, "severity": alert.severity}
-            for alert in alerts
-            if _moment(alert) in span
+            {
+                "at": int(_moment(one.main).timestamp()),
+                "title": one.main.title,
+                "severity": one.main.severity,
+                "text": one.text.summary,
+                "link": f"/alerts/{quote(one.id, safe='')}",
+            }
+            for one in incidents
+            if _moment(one.main) in span
         ],
         "ahead": ahead and {**_times(ahead.starts, view, bucket), **_bands(ahead)},
     }
@@ -62,6 +73,33 @@ async def _ahead(request: PageRequest, view: View, bucket: Bucket) -> BucketFore
     return await request.deps.forecasts.ahead(
         request.tenant, view.zone, request.now, bucket=bucket, steps=steps
     )
+
+
+async def _compared(request: PageRequest, view: View, bucket: Bucket) -> tuple[str, Sequence[Decimal]] | None:
+    """Return what the chart is compared with, and its cost by bucket; None: with nothing."""
+    if not view.compare:
+        return None
+    span = view.before(request.now)
+    starts = starts_of(bucket, span, view.zone)
+    name = COMPARISONS.get(view.compare, f"From {view.compare}")
+    return name, await request.rollups.course(view, span, starts)
+
+
+def row_name(value: str) -> str:
+    """Return the values of a row for people."""
+    return " \u00b7 ".join(map(name_of, value.split(JOINT)))
+
+
+def colours_of(names: Sequence[str]) -> list[int]:
+    """Return the place of each value in the palette: the same on every page, unless two values on one chart would have
+    the same, and then the later one by the alphabet has the next. REST is past the palette."""
+    taken: dict[str, int] = {}
+    for name in sorted(name for name in names if name != REST):
+        place = crc32(name.encode()) % COLOURS
+        while place in taken.values():
+            place = (place + 1) % COLOURS
+        taken[name] = place
+    return [COLOURS if name == REST else taken[name] for name in names]
 
 
 def _times(starts: Sequence[datetime], view: View, bucket: Bucket) -> dict[str, object]:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from outlay_console.domain.cost_breakdown import cost_breakdown
-from outlay_console.domain.view import DIMENSIONS, View
+from outlay_console.domain.view import View, is_dimension
 from outlay_console.pages.charts import chart_of
 from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.adapters.cost_reader import CostReader
@@ -16,6 +16,7 @@ from outlay_reports.cost_query import CostQuery
 from outlay_reports.incidents import Incident
 from outlay_reports.renderers import to_csv
 from outlay_reports.report_api import showback
+from outlay_schemas.dimensions import CELL, LABELS
 
 EVENTS = 200
 """Events that one page lists."""
@@ -28,14 +29,16 @@ async def explore(request: PageRequest) -> Context:
     """Return a chart and a table of the view."""
     view = await request.view_shown()
     span = view.span(request.now)
-    found, incidents = await asyncio.gather(
+    found, incidents, free = await asyncio.gather(
         request.rollups.breakdown(view, (span, view.before(request.now))),
         request.rollups.incidents() if not view.filters else _none(),
+        request.rollups.free_names(request.now),
     )
-    one = found[view.by]
+    one = found[""]
     return {
         "view": view,
         "span": span,
+        "free": [name for name in free if is_dimension(name)],
         "rows": one.rows,
         "total": one.spent,
         "before": one.before,
@@ -51,14 +54,25 @@ async def _none() -> list[Incident]:
 async def csv(request: PageRequest) -> Response:
     """Return the table of the view as CSV: exact, and all its rows, as `outlay report showback` has them."""
     view = await request.view_shown()
-    query = CostQuery(view.span(request.now), view.zone, (view.by,), view.filters, (request.tenant,))
+    query = CostQuery(view.span(request.now), view.zone, view.groups, view.filters, (request.tenant,))
     sheet = await request.deps.readers.call(lambda clickhouse: showback(CostReader(clickhouse), query))
-    name = f"outlay-{view.by}-{query.span.start.astimezone(view.zone):%Y-%m-%d}.csv"
+    name = f"outlay-{'-'.join(view.groups)}-{query.span.start.astimezone(view.zone):%Y-%m-%d}.csv"
     return Response(
         to_csv(sheet),
         media_type="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+async def values(request: PageRequest) -> Response:
+    """Return the values of a dimension that contain a text, for pickers."""
+    name = request.params.get("of", "")
+    if not is_dimension(name):
+        raise HTTPException(400, "of must be a dimension.")
+    found = await request.rollups.values(
+        request.view, request.now, name, request.params.get("text", "")[:100]
+    )
+    return JSONResponse(found)
 
 
 async def live(request: PageRequest) -> Context:
@@ -86,7 +100,13 @@ async def event(request: PageRequest) -> Context:
         row = await request.rollups.event(request.params.get("source", ""), request.params.get("id", ""), at)
     if row is None:
         raise HTTPException(404, "This event does not exist, or is not counted yet.")
-    return {"event": row, "why": cost_breakdown(row), "book": _book(request, row), "labels": _labels(row)}
+    return {
+        "view": request.view.unfiltered,
+        "event": row,
+        "why": cost_breakdown(row),
+        "book": _book(request, row),
+        "labels": _labels(row),
+    }
 
 
 def _book(request: PageRequest, row: Mapping[str, object]) -> object:
@@ -100,4 +120,4 @@ def _labels(row: Mapping[str, object]) -> list[tuple[str, str, str]]:
     """Return (name, value, what the producer had said where attribution changed it) of each dimension."""
     given = row["original_dimensions"]
     sent = given if isinstance(given, dict) else {}
-    return [(text, str(row[name]), str(sent.get(name, ""))) for name, text in DIMENSIONS.items()]
+    return [(LABELS[name], str(row[name]), str(sent.get(name, ""))) for name in CELL]

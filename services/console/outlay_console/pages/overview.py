@@ -31,7 +31,7 @@ async def overview(request: PageRequest) -> Context:
         request.rollups.incidents(),
     )
     wanted = {name: Selection(part) for name, part in spans(view, request.now).items()}
-    one = found[view.by]
+    one = found[""]
     totals, month, chart = await asyncio.gather(
         request.rollups.totals(wanted),
         request.deps.forecasts.month(request.tenant, view.zone, request.now, request.session.teams),

@@ -1,6 +1,8 @@
 // What every page needs: the theme, forms that apply themselves, charts, live parts. Pages work without it, still.
 import { Chart } from "./chart.js";
 import { listen, tail } from "./live.js";
+import { palette } from "./palette.js";
+import { tables } from "./tables.js";
 
 let charts = [];
 function drawCharts() {
@@ -41,42 +43,44 @@ function forms() {
     const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
     if (own && ![...select.options].some((option) => option.value === own)) select.add(new Option(own, own));
   }
+  for (const select of document.querySelectorAll("select[name=compare]")) select.addEventListener("change", (event) => {
+    if (select.value !== "day") return;
+    event.stopPropagation();
+    const day = Object.assign(document.createElement("input"), { type: "date", name: "compare" });
+    day.setAttribute("aria-label", "Compare with the range that starts on");
+    select.replaceWith(day);
+    day.focus();
+  });
+  for (const form of document.querySelectorAll("form")) form.addEventListener("formdata", ({ formData }) => {
+    for (const name of ["by", "compare"]) {
+      const values = formData.getAll(name).filter(Boolean);
+      formData.delete(name);
+      values.forEach((value) => formData.append(name, value));
+    }
+  });
   for (const value of document.querySelectorAll("[data-filter-value]")) {
     const form = value.form;
-    const name = form.querySelector("[data-filter-name]");
-    form.addEventListener("submit", () => {
-      if (!value.value) return;
-      const hidden = document.createElement("input");
-      hidden.type = "hidden";
-      hidden.name = name.value;
-      hidden.value = value.value;
-      form.append(hidden);
-    });
+    const [name, how] = ["name", "how"].map((part) => form.querySelector(`[data-filter-${part}]`));
+    let touched = false;
+    const offer = async () => {
+      const asked = new URLSearchParams(location.search);
+      asked.set("of", name.value);
+      asked.set("text", value.value);
+      const answer = await fetch(`/values?${asked}`).catch(() => null);
+      if (answer?.ok) value.list.replaceChildren(...(await answer.json()).filter(Boolean).map((one) => new Option(one)));
+    };
+    let waiting;
+    const soon = () => { clearTimeout(waiting); waiting = setTimeout(offer, 200); };
+    value.addEventListener("focus", soon);
+    value.addEventListener("input", () => { touched = true; soon(); });
+    name.addEventListener("change", () => { touched = true; soon(); });
+    form.addEventListener("formdata", ({ formData }) => { if (touched) formData.append(name.value + how.value, value.value); });
   }
-}
-
-// A click on a column's name sorts by it: numbers from the highest, names from A.
-function sorting() {
-  for (const table of document.querySelectorAll("table.sortable")) {
-    const heads = [...table.tHead.rows[0].cells];
-    heads.forEach((head, n) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(...head.childNodes);
-      head.append(button);
-      const number = head.matches(".num, .share");
-      const value = (row) => {
-        const text = row.cells[n].innerText;
-        if (!number) return text;
-        return Number((row.cells[n].title || text).replace("−", "-").replace(/[^0-9.-]/g, "") || "-Infinity");
-      };
-      button.addEventListener("click", () => {
-        const up = head.getAttribute("aria-sort") ? head.getAttribute("aria-sort") === "descending" : !number;
-        heads.forEach((other) => other.removeAttribute("aria-sort"));
-        head.setAttribute("aria-sort", up ? "ascending" : "descending");
-        const order = (a, b) => (number ? value(a) - value(b) : value(a).localeCompare(value(b)));
-        table.tBodies[0].append(...[...table.tBodies[0].rows].sort((a, b) => (up ? order(a, b) : order(b, a))));
-      });
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = !navigator.clipboard;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(location.href);
+      button.textContent = "Copied";
     });
   }
 }
@@ -89,6 +93,7 @@ function shortcuts() {
   document.getElementById("shortcuts").addEventListener("click", toggle);
   const pages = [...document.querySelectorAll("nav a")];
   addEventListener("keydown", (event) => {
+    if (document.querySelector("#palette[open]")) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
     const filter = document.querySelector("[data-filter-value]");
     if (event.key === "?") toggle();
@@ -100,6 +105,33 @@ function shortcuts() {
     else return;
     event.preventDefault();
   });
+}
+
+// On a phone a long list shows its first entries, and the rest at a tap: no page is over three screens.
+const phone = matchMedia("(max-width: 760px)");
+function fold() {
+  for (const list of document.querySelectorAll("[data-fold]")) {
+    if (!phone.matches || list.dataset.fold === "open") continue;
+    const most = list.closest(".events") ? 20 : list.closest(".grid, .alerts, .savings, .columns") ? 3 : 6;
+    const hidden = [...list.children].slice(most);
+    const place = list.closest("table") ?? list;
+    place.nextElementSibling?.matches(".unfold") && place.nextElementSibling.remove();
+    [...list.children].slice(0, most).forEach((one) => one.classList.remove("folded"));
+    hidden.forEach((one) => one.classList.add("folded"));
+    if (!hidden.length) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "unfold plain";
+    button.textContent = `Show all ${list.children.length}`;
+    button.addEventListener("click", () => {
+      list.dataset.fold = "open";
+      hidden.forEach((one) => one.classList.remove("folded"));
+      hidden[0].querySelector("a, button")?.focus();
+      button.remove();
+      scrollers();
+    });
+    place.after(button);
+  }
 }
 
 // Elements that scroll get keyboard focus; others do not.
@@ -130,6 +162,7 @@ async function refresh() {
         drawCharts();
       } else part.replaceChildren(...next.childNodes);
     }
+    fold();
     scrollers();
   } finally {
     setTimeout(() => { refreshing = false; }, 2000);
@@ -168,8 +201,11 @@ if (document.querySelector("[data-later]")) setTimeout(refresh, 1500);
 document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 theme();
 forms();
-sorting();
+tables(fold);
 shortcuts();
+palette();
+fold();
+phone.addEventListener("change", fold);
 scrollers();
 addEventListener("resize", scrollers);
 await loadCharts();

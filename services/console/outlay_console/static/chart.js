@@ -1,7 +1,6 @@
 // Charts: stacked bars over time, by uPlot. Amounts are numbers here for drawing only.
 
-const COLOURS = 8;
-const pad = 6;
+const COLOURS = 16;
 
 function dollars(value, options) {
   return new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", roundingMode: "halfEven", ...options }).format(value);
@@ -30,11 +29,16 @@ function forecast(band) {
   return `forecast ${about(band.mean)} (${about(band.low80)}–${about(band.high80)})`;
 }
 
+// Each place has a hue of its own; neighbours differ in lightness too. The last one is of everything else.
+function hue(n, dark) {
+  return `oklch(${(dark ? 0.72 : 0.6) + (n % 2 ? 0.1 : 0)} 0.15 ${(250 + n * 22.5) % 360})`;
+}
+
 function colours(element) {
   const style = getComputedStyle(element);
   const get = (name) => style.getPropertyValue(name).trim();
   return {
-    bars: Array.from({ length: COLOURS }, (_, n) => get(`--series-${n}`)),
+    bars: [...Array.from({ length: COLOURS }, (_, n) => hue(n, style.colorScheme.includes("dark"))), get("--series-7")],
     text: get("--muted"), grid: get("--line"), mark: { critical: get("--bad"), warning: get("--warn"), info: get("--accent") },
   };
 }
@@ -42,6 +46,8 @@ function colours(element) {
 // What each kind of chart draws of the amounts of each series.
 const KINDS = {
   Bars: (rows) => rows,
+  Lines: (rows) => rows,
+  Area: (rows) => rows,
   Cumulative: (rows) => rows.map((row) => { let sum = 0; return row.map((cost) => (sum += cost)); }),
   Share: (rows) => rows.map((row) => row.map((cost, i) => cost / (rows.reduce((sum, other) => sum + other[i], 0) || 1))),
 };
@@ -92,42 +98,120 @@ export class Chart {
     this.tip.className = "tip";
     this.tip.hidden = true;
     const { starts: next, bands } = this.band();
-    const sums = stack(this.shown).map((row) => row.concat(Array(next.length).fill(null)));
+    const lines = this.choice.kind === "Lines";
+    const sums = (lines ? this.shown : stack(this.shown)).map((row) => row.concat(Array(next.length).fill(null)));
+    const before = this.overlay();
     const all = starts.concat(next);
     const order = names.map((_, n) => n).reverse();
     const half = this.length() / 2;
-    const bars = uPlot.paths.bars({ size: [0.86, 60], align: 0, radius: 0 });
+    const drawn = lines || this.choice.kind === "Area" ? uPlot.paths.linear() : uPlot.paths.bars({ size: [0.86, 60], align: 0, radius: 0 });
     this.uplot = new uPlot({
       width: this.plot.clientWidth || 600,
       height: this.plot.clientWidth < 500 ? 200 : 260,
       padding: [22, 16, 0, 0],
       legend: { show: false },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), this.data.zone),
-      cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false } },
+      cursor: { y: false, points: { show: false }, drag: { setScale: false, x: true, dist: 8 } },
       scales: {
         x: { time: true, range: () => all.length ? [all[0] - half, all[all.length - 1] + half] : [0, 1] },
-        y: { range: (_, __, max) => [0, this.choice.kind === "Share" ? 1 : Math.max(max, ...bands.map((band) => band.high80)) * 1.06 || 1] },
+        y: { range: (_, __, max) => [0, this.choice.kind === "Share" ? 1 : Math.max(max ?? 0, ...bands.map((band) => band.high80)) * 1.06 || 1] },
       },
       axes: [
         { stroke: this.colours.text, grid: { show: false }, ticks: { show: false }, size: 34, space: 70, font: this.font(), values: this.times() },
         { stroke: this.colours.text, grid: { stroke: this.colours.grid, width: 1 }, ticks: { show: false }, size: 58, font: this.font(), values: (_, ticks) => ticks.map(this.choice.kind === "Share" ? percent : axis) },
       ],
-      series: [{}, ...order.map((n) => ({ label: names[n], fill: this.colour(n), stroke: this.colour(n), width: 0, paths: bars, points: { show: false } }))],
-      hooks: { setCursor: [(u) => this.show(u.cursor.idx)], draw: [(u) => this.ahead(u, bands), (u) => this.marks(u)] },
-    }, [all, ...order.map((n) => sums[n])], this.plot);
+      series: [
+        {},
+        ...order.map((n) => ({ label: names[n], fill: lines ? undefined : this.colour(n), stroke: this.colour(n), width: lines ? 2 : 0, paths: drawn, points: { show: lines && all.length < 3 } })),
+        ...before.map(() => ({ stroke: this.colours.text, width: 2, dash: [2, 4], points: { show: false } })),
+      ],
+      hooks: {
+        setCursor: [(u) => this.show(u.cursor.idx)],
+        setSelect: [(u) => this.zoom(u)],
+        draw: [(u) => this.ahead(u, bands), (u) => this.marks(u)],
+        setSize: [(u) => this.links(u)],
+      },
+    }, [all, ...order.map((n) => sums[n]), ...before.map((row) => row.concat(Array(next.length).fill(null)))], this.plot);
     this.uplot.over.append(this.tip);
-    this.uplot.over.addEventListener("click", () => this.open(this.uplot.cursor.idx));
+    this.uplot.over.addEventListener("click", () => { if (!this.zoomed) this.open(this.uplot.cursor.idx); this.zoomed = false; });
+    this.links(this.uplot);
+  }
+
+  // What the bars are compared with, one amount for each; a share has none.
+  overlay() {
+    const { compared } = this.data;
+    if (!compared || this.choice.kind === "Share" || this.choice.off.has(compared.name)) return [];
+    return [KINDS[this.choice.kind]([compared.costs.map(Number)])[0]];
+  }
+
+  // A drag over bars opens their time.
+  zoom(u) {
+    const { left, width } = u.select;
+    if (width < 8) return;
+    this.zoomed = true;
+    const last = this.data.starts.length - 1;
+    const [first, end] = [left, left + width].map((x) => Math.min(last, u.posToIdx(x)));
+    this.range(first, end);
+  }
+
+  // Alerts and notes on the chart are links that say what they are.
+  links(u) {
+    this.plot.querySelectorAll(".marker").forEach((link) => link.remove());
+    for (const mark of this.data.marks) {
+      const x = u.valToPos(mark.at, "x");
+      if (!mark.link || x < 0 || x > u.over.clientWidth) continue;
+      const link = document.createElement("a");
+      link.className = "marker";
+      link.href = mark.link;
+      link.title = [mark.title, mark.text].filter(Boolean).join("\n");
+      link.setAttribute("aria-label", mark.title);
+      link.style.left = `${u.over.offsetLeft + x - 12}px`;
+      u.root.querySelector(".u-wrap").append(link);
+    }
+  }
+
+  // The chart as a picture, with its title and legend.
+  async save() {
+    const chart = this.uplot.ctx.canvas;
+    const [ratio, picture] = [uPlot.pxRatio, document.createElement("canvas")];
+    const lines = this.data.names.map((name, n) => ({ name, colour: this.colour(n) }));
+    Object.assign(picture, { width: chart.width, height: chart.height + (44 + 20 * Math.ceil(lines.length / 3)) * ratio });
+    const ctx = picture.getContext("2d");
+    const style = getComputedStyle(document.body);
+    ctx.fillStyle = getComputedStyle(this.figure.closest(".panel")).backgroundColor;
+    ctx.fillRect(0, 0, picture.width, picture.height);
+    ctx.drawImage(chart, 0, 32 * ratio);
+    ctx.scale(ratio, ratio);
+    ctx.fillStyle = style.color;
+    ctx.font = `600 14px ${style.fontFamily}`;
+    ctx.fillText(`${this.title}, ${this.data.labels[0]} – ${this.data.labels[this.data.labels.length - 1]} (${this.data.zone})`, 12, 22);
+    ctx.font = `12px ${style.fontFamily}`;
+    lines.forEach(({ name, colour }, n) => {
+      const [x, y] = [12 + (n % 3) * (chart.width / ratio / 3), 52 + chart.height / ratio + 20 * Math.floor(n / 3)];
+      ctx.fillStyle = colour;
+      ctx.fillRect(x, y - 9, 10, 10);
+      ctx.fillStyle = style.color;
+      ctx.fillText(name, x + 16, y, chart.width / ratio / 3 - 24);
+    });
+    const file = document.createElement("a");
+    file.href = URL.createObjectURL(await new Promise((done) => picture.toBlob(done)));
+    file.download = "outlay.png";
+    file.click();
+    URL.revokeObjectURL(file.href);
   }
 
   // Opens a bar's own time in Explore; a minute is as far as it goes.
   open(index) {
     const { at, past } = this.place(index ?? -1);
-    if (!past || at === undefined || this.data.bucket === "minute") return;
+    if (past && at !== undefined && this.data.bucket !== "minute") this.range(index, index);
+  }
+
+  range(first, last) {
     const moment = (seconds) => new Date(seconds * 1e3).toISOString().slice(0, 16) + "Z";
     const to = new URL("/explore" + location.search, location.href);
     to.searchParams.delete("range");
-    to.searchParams.set("from", moment(at));
-    to.searchParams.set("to", moment(this.data.starts[index + 1] ?? this.data.end));
+    to.searchParams.set("from", moment(this.data.starts[first]));
+    to.searchParams.set("to", moment(this.data.starts[last + 1] ?? this.data.end));
     location.assign(to);
   }
 
@@ -219,6 +303,12 @@ export class Chart {
       colour.style.background = this.colour(n);
       return button(!off.has(name), () => off.delete(name) || off.add(name), colour, name);
     }));
+    const { compared } = this.data;
+    if (compared && this.choice.kind !== "Share") {
+      const dashes = swatch();
+      dashes.className = "compared";
+      legend.append(button(!off.has(compared.name), () => off.delete(compared.name) || off.add(compared.name), dashes, compared.name));
+    }
     if (this.band().bands.length) {
       const item = document.createElement("span");
       const expected = swatch();
@@ -230,6 +320,12 @@ export class Chart {
     const kinds = document.createElement("span");
     kinds.className = "kinds";
     kinds.append(...Object.keys(KINDS).map((kind) => button(kind === this.choice.kind, () => { this.choice.kind = kind; }, kind)));
+    const save = document.createElement("button");
+    save.type = "button";
+    save.textContent = "PNG";
+    save.title = "Download the chart as a picture";
+    save.addEventListener("click", () => this.save());
+    kinds.append(save);
     legend.append(kinds);
   }
 
@@ -296,6 +392,8 @@ export class Chart {
       cost.textContent = this.write(line.cost);
       row.append(swatch, name, cost);
     }
+    const before = past && this.data.compared?.costs[index];
+    if (before !== undefined && before !== false && this.choice.kind !== "Share") add("p", `${this.data.compared.name}: ${money(Number(before))}`, "muted");
     for (const mark of marks) add("p", mark.title, "mark " + mark.severity);
     this.tip.hidden = false;
     const x = this.uplot.valToPos(at, "x");

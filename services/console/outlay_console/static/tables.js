@@ -1,0 +1,70 @@
+// Tables: sorted by a click on a column's name, searched, and with the columns that somebody wants.
+
+// A click on a column's name sorts by it: numbers from the highest, names from A.
+function sorting(changed) {
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, n) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      const number = head.matches(".num, .share");
+      const value = (row) => {
+        const text = row.cells[n].innerText;
+        if (!number) return text;
+        return Number((row.cells[n].title || text).replace("−", "-").replace(/[^0-9.-]/g, "") || "-Infinity");
+      };
+      button.addEventListener("click", () => {
+        const up = head.getAttribute("aria-sort") ? head.getAttribute("aria-sort") === "descending" : !number;
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", up ? "ascending" : "descending");
+        const order = (a, b) => (number ? value(a) - value(b) : value(a).localeCompare(value(b)));
+        table.tBodies[0].append(...[...table.tBodies[0].rows].sort((a, b) => (up ? order(a, b) : order(b, a))));
+        changed();
+      });
+    });
+  }
+}
+
+// What is typed above a table leaves the rows that hold it; a list chooses columns, and the browser remembers them.
+function tools(table) {
+  const key = `columns-${table.dataset.tools}`;
+  const off = new Set(JSON.parse(localStorage.getItem(key) ?? "[]"));
+  const heads = [...table.tHead.rows[0].cells];
+  const show = () => {
+    const hidden = heads.map((head) => off.has(head.innerText.trim() || head.textContent.trim()));
+    for (const row of table.rows) [...row.cells].forEach((cell, n) => { cell.hidden = hidden[n]; });
+  };
+  const bar = document.createElement("div");
+  bar.className = "tools";
+  const search = Object.assign(document.createElement("input"), { type: "search", placeholder: "Search this table" });
+  search.setAttribute("aria-label", "Search this table");
+  search.addEventListener("input", () => {
+    const text = search.value.toLowerCase();
+    for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(text);
+    table.classList.toggle("searched", Boolean(text));
+  });
+  const choice = document.createElement("details");
+  choice.className = "columns-choice";
+  choice.append(Object.assign(document.createElement("summary"), { textContent: "Columns" }));
+  heads.slice(1).forEach((head) => {
+    const name = head.textContent.trim();
+    const [label, box] = [document.createElement("label"), Object.assign(document.createElement("input"), { type: "checkbox", checked: !off.has(name) })];
+    box.addEventListener("change", () => {
+      if (box.checked) off.delete(name); else off.add(name);
+      localStorage.setItem(key, JSON.stringify([...off]));
+      show();
+    });
+    label.append(box, name);
+    choice.append(label);
+  });
+  bar.append(search, choice);
+  table.closest(".scroll").before(bar);
+  show();
+}
+
+export function tables(changed) {
+  sorting(changed);
+  document.querySelectorAll("table[data-tools]").forEach(tools);
+}
