@@ -128,7 +128,7 @@ async def test_a_view_is_chosen_by_clicks_and_kept_in_the_address(people: People
     await page.get_by_role("link", name="Remove the filter Model or SKU").click()
     await page.wait_for_url(lambda url: "sku=gpt" not in url)
     await page.get_by_text("Filter or choose times").click()
-    await page.get_by_label("is", exact=True).fill("growth")
+    await page.get_by_label("Value", exact=True).fill("growth")
     await page.get_by_role("button", name="Apply", exact=True).last.click()
     await page.wait_for_url("**team=growth**")
     await page.get_by_role("link", name="events", exact=False).first.click()
@@ -264,7 +264,58 @@ async def test_the_keyboard_opens_pages_the_filter_and_a_list_of_keys(people: Pe
     await page.wait_for_url("**/explore**")
     await page.keyboard.press("/")
     await page.keyboard.type("growth/2?")
-    assert await page.get_by_label("is", exact=True).input_value() == "growth/2?"
+    assert await page.get_by_label("Value", exact=True).input_value() == "growth/2?"
+
+
+async def test_explore_leaves_a_value_out_groups_twice_compares_and_zooms(people: People) -> None:
+    person = await people()
+    page = person.page
+    await person.log_in()
+    await person.see("/explore?range=7d&by=team")
+    await page.get_by_text("Filter or choose times").click()
+    await page.get_by_label("Condition").select_option("!")
+    await page.get_by_label("Value", exact=True).fill("gro")
+    await expect(page.locator("#values option")).to_have_text("growth")
+    await page.get_by_label("Value", exact=True).fill("growth")
+    await page.get_by_role("button", name="Apply", exact=True).last.click()
+    await page.wait_for_url(lambda url: "team%21=growth" in url or "team!=growth" in url)
+    await page.get_by_label("then by").select_option("sku")
+    await page.wait_for_url("**by=team&by=sku**")
+    await page.get_by_label("Compare").select_option("previous")
+    await page.wait_for_url("**compare=previous**")
+    await expect(page.locator(".legend")).to_contain_text("Previous period")
+    assert "growth" not in await page.locator("table.sortable").inner_text()
+    await page.get_by_label("Search this table").fill("platform")
+    await expect(page.locator("table.sortable tbody tr:visible").first).to_contain_text("platform")
+    assert await violations(person) == []
+    await person.picture("explore")
+    box = await page.locator(".u-over").bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 90, steps=5)
+    await page.mouse.up()
+    await page.wait_for_url("**from=**")
+    assert person.complaints == []
+
+
+async def test_ctrl_k_finds_pages_and_models(people: People) -> None:
+    person = await people()
+    page = person.page
+    await person.log_in()
+    await person.see("/budgets")
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("gpt-5-mini")
+    await expect(page.get_by_role("option", name="gpt-5-mini")).to_be_visible()
+    await person.picture("palette")
+    assert await violations(person) == []
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/explore?**sku=gpt-5-mini**")
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("page prices")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/prices**")
+    assert person.complaints == []
 
 
 async def test_the_theme_is_switched_and_kept(people: People) -> None:

@@ -65,8 +65,8 @@ async def csv(request: PageRequest) -> Response:
 
 
 async def values(request: PageRequest) -> Response:
-    """Return the values of a dimension that contain a text, for pickers."""
-    name = request.params.get("of", "")
+    """Return the values of a dimension (`of`; else the view's) that contain a text, for pickers."""
+    name = request.params.get("of") or request.view.by
     if not is_dimension(name):
         raise HTTPException(400, "of must be a dimension.")
     found = await request.rollups.values(
