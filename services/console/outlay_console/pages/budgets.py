@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from urllib.parse import urlencode
 
 from outlay_console.domain.roles import within_teams
 from outlay_console.pages.request import Context, PageRequest
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, plan_of
+from outlay_reports.explore_links import range_pairs
 from outlay_reports.money import share
 from outlay_schemas.catalog.watch import Budget
 
@@ -28,6 +31,14 @@ class BudgetState:
     def used(self) -> Fraction:
         """How much of the amount is spent."""
         return share(Decimal(self.status.spent), Decimal(self.status.amount)) or Fraction(0)
+
+    @property
+    def link(self) -> str:
+        """Where Explore shows the spend of its period."""
+        span = TimeRange(self.status.period_start, self.status.period_end)
+        pairs = [*range_pairs(span, self.plan.zone), ("tz", self.plan.zone.key), ("by", "sku")]
+        pairs += [(name, value) for name, values in self.plan.scope.items() for value in values]
+        return "/explore?" + urlencode(pairs)
 
     @property
     def level(self) -> str:

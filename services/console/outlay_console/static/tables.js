@@ -64,7 +64,17 @@ function tools(table) {
   show();
 }
 
+// A box that leaves the entries of lists that hold what is typed.
+function lists() {
+  for (const box of document.querySelectorAll("[data-search]")) box.addEventListener("input", () => {
+    const text = box.value.toLowerCase();
+    for (const entry of document.querySelectorAll(box.dataset.search)) entry.hidden = !entry.textContent.toLowerCase().includes(text);
+    document.body.classList.toggle("searched", Boolean(text));
+  });
+}
+
 export function tables(changed) {
   sorting(changed);
   document.querySelectorAll("table[data-tools]").forEach(tools);
+  lists();
 }
