@@ -16,6 +16,7 @@ LEAST: Mapping[tuple[str, str], Role | Literal["open"]] = {
     ("GET", "/"): "viewer",
     ("GET", "/explore"): "viewer",
     ("GET", "/explore.csv"): "viewer",
+    ("GET", "/values"): "viewer",
     ("GET", "/events"): "viewer",
     ("GET", "/event"): "viewer",
     ("GET", "/budgets"): "viewer",
@@ -45,9 +46,9 @@ LEAST: Mapping[tuple[str, str], Role | Literal["open"]] = {
 not start."""
 
 OF_TEAMS = frozenset({
-    ("GET", "/"), ("GET", "/explore"), ("GET", "/explore.csv"), ("GET", "/events"), ("GET", "/event"),
-    ("GET", "/budgets"), ("GET", "/alerts"), ("GET", "/alerts/{id}"), ("GET", "/live"), ("GET", "/stream/figures"),
-    ("GET", "/stream/events"), ("POST", "/tenant"),
+    ("GET", "/"), ("GET", "/explore"), ("GET", "/explore.csv"), ("GET", "/values"), ("GET", "/events"),
+    ("GET", "/event"), ("GET", "/budgets"), ("GET", "/alerts"), ("GET", "/alerts/{id}"), ("GET", "/live"),
+    ("GET", "/stream/figures"), ("GET", "/stream/events"), ("POST", "/tenant"),
 })  # fmt: skip
 """The routes that show a viewer of some teams what is of those teams. Every other route is about the whole tenant, and
 refuses them."""
