@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
+_CHUNK = 65_536
 _FIRST = hashlib.sha256(b"").hexdigest()
 
 
@@ -41,7 +43,7 @@ class AuditLog:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                entry = Entry(at, actor, action, subject, dict(details), _hash(_last_line(file.read())))
+                entry = Entry(at, actor, action, subject, dict(details), _hash(_last_line(file)))
                 file.write(msgspec.json.encode(entry) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -68,8 +70,16 @@ class AuditLog:
             yield entry
 
 
-def _last_line(content: bytes) -> bytes:
-    return content.rstrip(b"\n").rpartition(b"\n")[2]
+def _last_line(file: BinaryIO) -> bytes:
+    """Return the last line, without reading the lines before it, and leave the file at its end."""
+    end = file.seek(0, os.SEEK_END)
+    found = b""
+    while end and b"\n" not in found.rstrip(b"\n"):
+        start = max(0, end - _CHUNK)
+        file.seek(start)
+        found, end = file.read(end - start) + found, start
+    file.seek(0, os.SEEK_END)
+    return found.rstrip(b"\n").rpartition(b"\n")[2]
 
 
 def _hash(line: bytes) -> str:

@@ -49,7 +49,10 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "reconcile": ("reconcile:reconcile", "Compare with a provider's bill."),
         "periods": ("chargeback:app", "Close months, and list the closed ones."),
     },
-    "Access": {"keys": ("keys:app", "Create, list, revoke and rotate API keys.")},
+    "Access": {
+        "keys": ("keys:app", "Create, list, revoke and rotate API keys."),
+        "audit-log": ("audit_log:audit_log", "Show who did what, and when."),
+    },
 }
 """What `outlay --help` lists: by heading and name, the module and attribute in outlay.cli, and what it does."""
 

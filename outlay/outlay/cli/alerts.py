@@ -11,6 +11,7 @@ import typer
 from typer import Argument, Option
 
 from outlay.cli import backtest
+from outlay.cli.audit_log import store_action
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, OtherCatalog, Tenant
 from outlay.cli.output import CommandError, line, print_json, print_report, print_rows, unknown
@@ -145,6 +146,8 @@ def _act(start: str, action: ActionKind, length: timedelta | None, note: str) ->
         if state == action and length is None:
             raise CommandError(f"the alert is {state} already", "see: outlay alerts list")
         until = now + length if length is not None else None
+        details = {"tenant": alert.tenant, "action": action, "note": note}
+        store_action(clickhouse, "alerts.act", alert.incident_id, **details)
         store.say([AlertAction(alert.tenant, alert.incident_id, action, now, until, note, getpass.getuser())])
     return alert
 
@@ -168,6 +171,9 @@ def snooze(
         name = _target(clickhouse, target)
         alerted = (row["tenant"] for row in clickhouse.rows("SELECT DISTINCT tenant FROM alerts"))
         chosen = [tenant] if tenant else list(alerted)
+        for each in chosen:
+            details = {"tenant": each, "action": "snoozed", "note": note, "until": until.isoformat()}
+            store_action(clickhouse, "alerts.act", name, **details)
         Store(clickhouse).say([AlertAction(t, name, "snoozed", now, until, note, user) for t in chosen])
     line(f"{name}: snoozed until {until:%Y-%m-%d %H:%M} UTC, for {counted(len(chosen), 'tenant')}")
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from typer import Option
 
+from outlay.cli.audit_log import store_action
 from outlay.cli.options import From, Tenant, To, Tz
 from outlay.cli.output import err, line, unknown
 from outlay.cli.report_query import Output
@@ -79,6 +80,8 @@ def opportunities(
                 raise unknown("dismissed opportunity", name, known, see)
             if dismiss:
                 _require_opportunity(clickhouse, name, wanted, most)
+            action = "opportunities.dismiss" if dismiss else "opportunities.restore"
+            store_action(clickhouse, action, name, tenant=tenant, reason=reason)
             marks.mark(name, reason, getpass.getuser(), SystemClock().now(), dismissed=bool(dismiss))
             line(f"{name} is {'dismissed' if dismiss else 'shown again'}")
             return

@@ -22,7 +22,7 @@ from outlay_console.domain.roles import LEAST, OPEN, Role, may_ask
 from outlay_console.domain.view import View, ViewError, read_view
 from outlay_console.login import Login
 from outlay_console.money_metrics import money_metrics
-from outlay_console.pages import alerts, budgets, explore, opportunities, overview, prices, quality
+from outlay_console.pages import alerts, audit, budgets, explore, opportunities, overview, prices, quality
 from outlay_console.pages.kept import KeptPage, KeptPages
 from outlay_console.pages.request import Dependencies, Page, PageRequest
 from outlay_console.sessions import Session
@@ -49,6 +49,7 @@ _PAGES: dict[str, tuple[str, Page]] = {
     "/opportunities": ("opportunities", opportunities.opportunities),
     "/quality": ("quality", quality.quality),
     "/live": ("live", explore.live),
+    "/audit": ("audit", audit.audit),
 }
 _STATUS_TITLES = {
     400: "Invalid request",
@@ -78,7 +79,15 @@ class Console:
         self._kept = KeptPages()
         self._throttle = Throttle(deps.settings.login_burst, deps.settings.login_seconds)
         self._api = Api(deps.readers, self._splits, deps.clock, self._throttle)
-        self.login = Login(deps.settings, deps.sessions, deps.oidc, self._throttle, deps.clock, self._html)
+        self.login = Login(
+            deps.settings,
+            deps.sessions,
+            deps.oidc,
+            self._throttle,
+            deps.clock,
+            self._html,
+            deps.actions.audit,
+        )
 
     def routes(self) -> list[BaseRoute]:
         """Return every route: tests ask each as somebody who may not see what is behind it."""

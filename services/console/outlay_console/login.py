@@ -1,5 +1,6 @@
 """Login, logout, and the choice of a tenant: by an API key, or through the identity provider."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,7 @@ from outlay_console.adapters.oidc import ATTEMPT, Attempt, OidcClient, OidcError
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
 from outlay_console.web import Throttle, path_of, read_form, safe_path, who
+from outlay_kit.audit import AuditError, AuditLog
 from outlay_kit.clock import Clock
 from outlay_kit.telemetry import get_logger
 
@@ -35,6 +37,7 @@ class Login:
     throttle: Throttle
     clock: Clock
     render: Render
+    audit: AuditLog
 
     def routes(self) -> list[Route]:
         """Return where it answers."""
@@ -88,7 +91,7 @@ class Login:
         if cookie is None:
             metrics.LOGINS.labels("refused").inc()
             return self._page(request, 401, where, "This key is unknown, revoked, or lacks the scope read.")
-        metrics.LOGINS.labels("accepted").inc()
+        await self._accepted(cookie, "key")
         return self._with_session(RedirectResponse(where, 303), cookie)
 
     def _too_many(self, request: Request, where: str, wait: float) -> Response:
@@ -137,7 +140,7 @@ class Login:
             return self._failed(
                 request, 403, attempt.where, OidcError(f"no grant is for {claims['sub']!r}"), what
             )
-        metrics.LOGINS.labels("accepted").inc()
+        await self._accepted(cookie, self.settings.oidc.name)
         # The provider's site led here, so that a redirect would not carry the SameSite=Strict cookie: load from here.
         response = self.render("again", 200, request, path=attempt.where)
         self._set(response, self._attempt_cookie, "", 0, "lax")
@@ -149,6 +152,21 @@ class Login:
         response = self._page(request, status, where, what)
         self._set(response, self._attempt_cookie, "", 0, "lax")
         return response
+
+    async def _accepted(self, cookie: str, means: str) -> None:
+        """Note a login. A console that cannot write its log lets people look; it takes no action of theirs."""
+        metrics.LOGINS.labels("accepted").inc()
+        now = self.clock.now()
+        session = self.sessions.read(cookie, now)
+        if session is None:
+            return
+        details = {"tenant": session.tenant, "role": session.role, "by": means}
+        try:
+            await asyncio.to_thread(
+                self.audit.append, session.actor, "console.login", session.who, details, now
+            )
+        except AuditError as error:
+            log.warning("login not written to the audit log", error=str(error))
 
     async def _logout(self, request: Request) -> Response:
         session = self.sessions.read(request.cookies.get(self.cookie, ""), self.clock.now())

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 
 import uvicorn
+from clickhouse_connect.driver.exceptions import DatabaseError
 from starlette.applications import Starlette
 
 from outlay_console.actions import Actions, ActionWriter
@@ -19,12 +20,16 @@ from outlay_console.pages.request import Dependencies
 from outlay_console.sessions import Sessions, read_secret
 from outlay_console.settings import Settings
 from outlay_kit.audit import AuditLog
+from outlay_kit.audit_store import AuditShipper
 from outlay_kit.catalog_feed import CatalogFeed
+from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.errors import Retryable
 from outlay_kit.health import Health
 from outlay_kit.http_protocol import GuardedProtocol
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.revocations import follow_ends
 from outlay_kit.service import Service
+from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -60,11 +65,16 @@ def main() -> None:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         turning = asyncio.create_task(_every_second(keys, health))
+        shipping = (
+            asyncio.create_task(_ship(deps.actions.audit, settings.writer)) if settings.writer else None
+        )
         health.watch(lambda: True)
         health.ready = True
         yield
         health.ready = False
         turning.cancel()
+        if shipping is not None:
+            shipping.cancel()
         readers.close()
 
     # uvicorn stops gracefully and then raises the signal again; ignore it, so that the exit status is 0.
@@ -100,6 +110,18 @@ async def _every_second(keys: KeyRing, health: Health) -> None:
             keys.refresh()
         except KeyFileError:
             log.exception("the keys known before stay in force")
+
+
+async def _ship(audit: AuditLog, writer: ClickHouseSettings) -> None:
+    """Store in ClickHouse what is appended to the audit file."""
+    shipper = AuditShipper(audit, ClickHouseClient(writer))
+    while True:
+        try:
+            await asyncio.to_thread(shipper.ship)
+        except (Retryable, OSError, DatabaseError) as error:
+            log.warning("audit entries wait for ClickHouse", error=str(error))
+            await asyncio.sleep(28.0)
+        await asyncio.sleep(2.0)
 
 
 if __name__ == "__main__":

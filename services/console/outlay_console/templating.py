@@ -28,6 +28,7 @@ PAGES = (
     ("/opportunities", "Opportunities"),
     ("/quality", "Data quality"),
     ("/live", "Live"),
+    ("/audit", "Audit log"),
 )
 ZONES = (
     "UTC", "America/Los_Angeles", "America/Denver", "America/Chicago", "America/New_York", "America/Sao_Paulo",

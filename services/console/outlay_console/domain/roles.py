@@ -28,6 +28,7 @@ LEAST: Mapping[tuple[str, str], Role | Literal["open"]] = {
     ("POST", "/opportunities/{id}/dismiss"): "editor",
     ("GET", "/quality"): "viewer",
     ("GET", "/live"): "viewer",
+    ("GET", "/audit"): "approver",
     ("GET", "/stream/figures"): "viewer",
     ("GET", "/stream/events"): "viewer",
     ("GET", "/metrics/money"): "viewer",
