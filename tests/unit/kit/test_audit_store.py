@@ -38,7 +38,7 @@ def shipper(log: AuditLog, table: Table) -> AuditShipper:
 def test_each_entry_is_stored_once_also_after_a_restart(tmp_path: Path) -> None:
     log, table = AuditLog(tmp_path / "audit.ndjson"), Table()
     first = shipper(log, table)
-    assert first.ship() == 0, "there is no file yet"
+    assert first.ship() == 0, "the file does not exist yet"
     log.append("kim", "alerts.act", "a-1", {"tenant": "acme", "note": "x"}, NOW)
     assert first.ship() == 1
     assert first.ship() == 0
