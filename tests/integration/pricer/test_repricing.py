@@ -195,7 +195,8 @@ def _planned_and_published(system: System, outlay: Any, folder: Path) -> None:
     known = newest(system.kafka)
     assert known is not None
     # Without rules: the plan would try each on every minute since October.
-    in_force = publish(system.kafka, known.model_copy(update={"rules": ()}), CLOCK)
+    owner = Owner.model_validate({"key": "user", "value": "u-2", "sets": {"team": "growth"}})
+    in_force = publish(system.kafka, known.model_copy(update={"rules": (), "owners": (owner,)}), CLOCK)
     (folder / "price_books").mkdir(parents=True)
     (folder / "price_books" / "own.yaml").write_text(
         f"name: own\nversion: '9'\nrules:\n  - {{id: widget, sku: widget-{system.tenant}, prices: "
@@ -206,7 +207,7 @@ def _planned_and_published(system: System, outlay: Any, folder: Path) -> None:
     (ours,) = [group for group in plan["impact"]["groups"] if group["group"]["tenant"] == system.tenant]
     assert (ours["before"], ours["after"], ours["events"]) == ("42.0015", "105.0015", 12)
     refused = outlay("catalog", "publish", folder)
-    assert refused.exit_code == 1, "it would remove a rule of the price book that is in force"
+    assert refused.exit_code == 1, "it would remove the owner that is in force"
     assert "nothing was published" in refused.stderr
     assert "--allow-removals" in refused.stderr
     known_now = newest(system.kafka)
