@@ -24,7 +24,7 @@ Table = Literal["alert_actions", "dismissals"]
 class ActionWriter:
     """Writes one row at a time."""
 
-    def __init__(self, settings: ClickHouseSettings, ping_seconds: float = 0.8) -> None:
+    def __init__(self, settings: ClickHouseSettings, ping_seconds: float) -> None:
         self._connection = Readers(settings, 1, _SECONDS, ping_seconds)
 
     async def write(self, table: Table, row: object) -> None:

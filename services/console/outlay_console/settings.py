@@ -85,7 +85,7 @@ class Settings(ServiceSettings):
     """Connections to ClickHouse."""
     query_seconds: float = Field(default=20, gt=0)
     """How long a page may wait for a query of ClickHouse."""
-    ping_seconds: float = Field(default=0.8, gt=0)
+    ping_seconds: float = Field(default=1.3, gt=0)
     """How long ClickHouse may be silent beside a query before pages show old figures."""
 
     @property

@@ -120,7 +120,9 @@ async def test_what_cannot_be_logged_or_written_is_not_said(rig: Rig, stack: Sta
     before = said(stack, "a-acme")
     (tmp_path / "folder.ndjson").mkdir()
     unlogged = Actions(rig.dependencies.actions.writer, AuditLog(tmp_path / "folder.ndjson"))
-    away = Actions(ActionWriter(ClickHouseSettings(url="http://127.0.0.1:9")), AuditLog(tmp_path / "log"))
+    away = Actions(
+        ActionWriter(ClickHouseSettings(url="http://127.0.0.1:9"), ping_seconds=1), AuditLog(tmp_path / "log")
+    )
     for actions in (unlogged, away):
         client = await replace(rig, dependencies=replace(rig.dependencies, actions=actions)).logged_in("kim")
         answer = await client.post(ACTIONS, data={"action": "expected", "note": "lost"})

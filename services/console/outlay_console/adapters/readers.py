@@ -29,9 +29,7 @@ _NOT_THERE = {60, 81}  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 class Readers:
     """Threads with a connection each."""
 
-    def __init__(
-        self, settings: ClickHouseSettings, count: int, seconds: float, ping_seconds: float = 0.8
-    ) -> None:
+    def __init__(self, settings: ClickHouseSettings, count: int, seconds: float, ping_seconds: float) -> None:
         """`seconds`: how long a query may take; `ping_seconds`: how long ClickHouse may be silent meanwhile."""
         self._settings = settings
         self._seconds = seconds
