@@ -15,7 +15,6 @@ from tests.support.promises import Tally
 
 pytestmark = pytest.mark.stack
 
-MOST_STEPS = 90
 DANGEROUS = {"dead-letters replay": (4, 5), "rebuild": (9, 10)}
 """Steps between what a command sends and what it writes down."""
 AWAY_AT = 3
@@ -33,7 +32,7 @@ def ops(pipeline: Pipeline) -> Operators:
 def test_p19_a_command_killed_at_any_step_is_whole_when_it_is_repeated(
     ops: Operators, tally: Tally, name: str
 ) -> None:
-    kills, wrong = killed_at_every_step(ops, OPERATIONS[name], MOST_STEPS)
+    kills, wrong = killed_at_every_step(ops, OPERATIONS[name])
     tally("P19", f"{name}: killed at each step, and repeated", 36 * (kills + 1), kills, wrong)
     assert wrong == 0
 
@@ -52,7 +51,7 @@ def test_p19_commands_killed_between_their_most_dangerous_steps_are_whole_when_r
 def test_p19_negative_control_a_replay_that_marks_before_it_sends_loses_events(
     ops: Operators, tally: Tally
 ) -> None:
-    kills, wrong = killed_at_every_step(ops, MARKS_FIRST, MOST_STEPS)
+    kills, wrong = killed_at_every_step(ops, MARKS_FIRST)
     tally.control("P19", "dead letters marked before they are sent", 36 * (kills + 1), kills, wrong)
     assert wrong > 0
 

@@ -45,6 +45,8 @@ _FORKS.set_forkserver_preload([
 """Commands are forked from a process that imported them: a start takes a moment."""
 _WAVE = 12
 """Tenants that get their events together."""
+_EACH, _MOST = 48, 400
+"""Up to which step a command is killed at each, and how many it may have."""
 _NUMBERS = itertools.count(1)
 """The tests of a session share the stores, and no tenant may have what another test left."""
 _STATE = {
@@ -230,15 +232,18 @@ MARKS_FIRST = Operation(lambda _, t: ["broken", "replay marks first", t])
 """A negative control."""
 
 
-def killed_at_every_step(ops: Operators, operation: Operation, most: int) -> tuple[int, int]:
-    """Kill a command at each of its steps, and repeat it. Return the kills, and how many tenants have other data."""
+def killed_at_every_step(ops: Operators, operation: Operation) -> tuple[int, int]:
+    """Kill a command at each of its first steps and then at every fourth, which are the same for more windows; repeat
+    it each time. Return the kills, and how many tenants have other data."""
     kills = wrong = 0
-    for first in range(1, most, _WAVE):
-        killed, other = killed_at(ops, operation, range(first, first + _WAVE))
+    steps = [*range(1, _EACH + 1), *range(_EACH + 1, _MOST, 4)]
+    for at in range(0, len(steps), _WAVE):
+        wave = steps[at : at + _WAVE]
+        killed, other = killed_at(ops, operation, wave)
         kills, wrong = kills + killed, wrong + other
-        if killed < _WAVE:
+        if killed < len(wave):
             return kills, wrong
-    raise AssertionError(f"it has more than {most} steps")
+    raise AssertionError(f"it has more than {_MOST} steps")
 
 
 def killed_at(ops: Operators, operation: Operation, steps: Sequence[int]) -> tuple[int, int]:
@@ -289,5 +294,5 @@ def away_at(ops: Operators, operation: Operation, lost: Broker | Engine, step: i
         assert code == 1, failed
         code, said = ops.run(words)
         assert code == 0, said
-    ops.pipeline.settle()
+    ops.pipeline.settle(300)
     return failed if "Error: " in failed else "", int(ops.state(disturbed) != ops.state(undisturbed))
