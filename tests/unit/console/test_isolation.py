@@ -42,7 +42,7 @@ class Asked(Readers):
     """Notes what is asked, and asks no one."""
 
     def __init__(self) -> None:
-        super().__init__(ClickHouseSettings(), 1, 1)
+        super().__init__(ClickHouseSettings(), 1, 1, ping_seconds=1)
         self.asked: list[tuple[str, Mapping[str, object]]] = []
 
     async def run(self, sql: str, bound: Mapping[str, object]) -> list[dict[str, Any]]:
