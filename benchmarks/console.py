@@ -64,7 +64,7 @@ def main() -> None:
         fill(stack.writer, now, chosen.events, chosen.ledger)
         keys = Path(place) / "keys.json"
         key = KeyFile(keys).create("acme", ("read",), now)
-        readers = Readers(stack.reader, 4, 60)
+        readers = Readers(stack.reader, 4, 60, ping_seconds=10)
         dependencies = Dependencies(
             settings=Settings(),
             sessions=Sessions(KeyRing(keys), b"secret", 1),

@@ -54,7 +54,7 @@ class RecordingReaders(Readers):
     """Asks the recording store."""
 
     def __init__(self) -> None:
-        super().__init__(ClickHouseSettings(), 1, 1)
+        super().__init__(ClickHouseSettings(), 1, 1, ping_seconds=1)
         self.store = RecordingStore()
 
     async def call(self, ask: Callable[[ClickHouseClient], T]) -> T:
