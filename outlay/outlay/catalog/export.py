@@ -97,7 +97,6 @@ _START = {
 """,
     "owners": """# Owners: who a user, a team, an API key or a tag belongs to.
 # - {key: user, value: ann, sets: {team: growth}}
-# - {key: team, value: growth, sets: {business_unit: product}}
 """,
     "channels": """# Channels: where alerts go. A secret is never written here, only where it is.
 # - {id: team, type: slack, url: "${env:OUTLAY_CHANNEL_TEAM}"}
