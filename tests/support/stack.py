@@ -86,14 +86,16 @@ def _containers() -> Iterator[Stack]:
     from outlay.embedded.ports import free_port
 
     port = free_port()
-    kafka = DockerContainer("apache/kafka:4.3.1").with_bind_ports(port, ("127.0.0.1", port))  # type: ignore[arg-type]
+    # testcontainers (4.15) has no way to name an address, and hands these ports on to Docker, which takes one.
+    kafka = DockerContainer("apache/kafka:4.3.1")
+    kafka.ports[str(port)] = ("127.0.0.1", port)  # type: ignore[assignment]
     for name, value in _kafka_variables(port).items():
         kafka = kafka.with_env(name, value)
     kafka = kafka.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(300))
     clickhouse = ClickHouseContainer(
         "clickhouse/clickhouse-server:26.3", username="outlay", password="outlay", dbname="default"
     ).with_env("CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT", "1")
-    clickhouse.with_bind_ports(8123, ("127.0.0.1", None))  # type: ignore[arg-type]
+    clickhouse.ports["8123"] = ("127.0.0.1", None)  # type: ignore[assignment]
     with kafka, clickhouse:
         url = f"http://{clickhouse.get_container_host_ip()}:{clickhouse.get_exposed_port(8123)}"
         writer = ClickHouseSettings(url=url, user="outlay", password=SecretStr("outlay"))

@@ -210,4 +210,4 @@ class Login:
 
 
 def _next(where: str) -> str:
-    return urlencode({"next": where})
+    return urlencode({"next": where}, safe="/")
