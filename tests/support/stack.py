@@ -18,6 +18,8 @@ from outlay_kit.clock import SystemClock
 from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 from outlay_schemas.topics import MAX_RECORD_BYTES
 
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -78,11 +80,16 @@ def _embedded(home: Path) -> Iterator[Stack]:
 
 @contextmanager
 def _containers() -> Iterator[Stack]:
-    """Run the stock images, on loopback."""
+    """Run the stock images, on loopback; inside a container, testcontainers would look beyond it."""
+    os.environ |= {
+        "TESTCONTAINERS_CONNECTION_MODE": "docker_host",
+        "TESTCONTAINERS_HOST_OVERRIDE": "127.0.0.1",
+    }
     from testcontainers.community.clickhouse import ClickHouseContainer
     from testcontainers.core.container import DockerContainer
-    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+    from tests.support.processes import until
 
+    from outlay.embedded.kafka import KafkaBroker
     from outlay.embedded.ports import free_port
 
     port = free_port()
@@ -91,15 +98,18 @@ def _containers() -> Iterator[Stack]:
     kafka.ports[str(port)] = ("127.0.0.1", port)  # type: ignore[assignment]
     for name, value in _kafka_variables(port).items():
         kafka = kafka.with_env(name, value)
-    kafka = kafka.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(300))
     clickhouse = ClickHouseContainer(
         "clickhouse/clickhouse-server:26.3", username="outlay", password="outlay", dbname="default"
-    ).with_env("CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT", "1")
-    clickhouse.ports["8123"] = ("127.0.0.1", None)  # type: ignore[assignment]
+    )
+    for name in ("reader", "console"):  # the users of docker-compose.yml
+        users = ROOT / "deploy" / "clickhouse" / f"{name}.xml"
+        clickhouse.with_volume_mapping(users, f"/etc/clickhouse-server/users.d/{name}.xml")
+    clickhouse.with_envs(OUTLAY_READER_PASSWORD="reader", OUTLAY_CONSOLE_WRITER_PASSWORD="console")
+    clickhouse.ports = {"8123": ("127.0.0.1", None)}  # type: ignore[dict-item]
     with kafka, clickhouse:
+        until(KafkaBroker(Path(), port, port).answers, 300, "Kafka")
         url = f"http://{clickhouse.get_container_host_ip()}:{clickhouse.get_exposed_port(8123)}"
         writer = ClickHouseSettings(url=url, user="outlay", password=SecretStr("outlay"))
-        _make_reader(writer)
         reader = ClickHouseSettings(url=url, user="reader", password=SecretStr("reader"))
         yield Stack(KafkaSettings(bootstrap=f"127.0.0.1:{port}"), writer, reader, embedded=False)
 
@@ -120,12 +130,3 @@ def _kafka_variables(port: int) -> dict[str, str]:
         "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
         "KAFKA_MESSAGE_MAX_BYTES": str(MAX_RECORD_BYTES),
     }
-
-
-def _make_reader(settings: ClickHouseSettings) -> None:
-    from outlay_kit.clickhouse import ClickHouseClient
-
-    writer = ClickHouseClient(settings, database="")
-    writer.command("CREATE USER reader IDENTIFIED BY 'reader' SETTINGS readonly = 1")
-    writer.command("GRANT SELECT, SHOW ON *.* TO reader")
-    writer.close()
