@@ -58,7 +58,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def docker_answers() -> bool:
     """Tell whether a Docker engine answers where its clients look for it."""
-    host = urlsplit(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    host = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
     family = socket.AF_UNIX if host.scheme == "unix" else socket.AF_INET
     with socket.socket(family) as probe:
         probe.settimeout(3)
