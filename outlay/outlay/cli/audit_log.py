@@ -44,7 +44,7 @@ def audit_log(
     print_rows(as_json, rows, "", "no entries yet")
 
 
-def store_action(clickhouse: ClickHouseClient, action: str, subject: str, **details: object) -> None:
+def store_action(clickhouse: ClickHouseClient, action: str, subject: str, /, **details: object) -> None:
     """Write what the user of this command does to the audit log. Raises Retryable."""
     entry = Entry(SystemClock().now(), getpass.getuser(), action, subject, details, "")
     store_entries(clickhouse, [entry])
