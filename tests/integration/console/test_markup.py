@@ -64,7 +64,8 @@ async def test_no_name_becomes_an_element_or_an_attribute_of_any_page(rig: Rig) 
     for address in addresses(Console(rig.dependencies)):
         answer = await client.get(address)
         assert answer.status_code < 500, (address, answer.text)
-        if "html" not in answer.headers["content-type"]:
+        assert answer.headers.get("location", "/").startswith("/"), address
+        if "html" not in answer.headers.get("content-type", ""):
             continue
         page = Elements(answer.text)
         assert "x-mark" not in page.tags, address
