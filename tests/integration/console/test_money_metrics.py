@@ -105,9 +105,9 @@ def served(rig: Rig) -> Iterator[int]:
 def prometheus(folder: Path, target: int, key: str) -> Iterator[str]:
     """Run Prometheus with the configuration of deploy/, its target, key and intervals replaced."""
     config = yaml.safe_load((DEPLOY / "money.yml").read_text("utf-8"))
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s", "scrape_timeout": "1s"}
+    config["global"] = {"scrape_interval": "3s", "evaluation_interval": "1s", "scrape_timeout": "3s"}
     job = config["scrape_configs"][0]
-    job |= {"scrape_timeout": "1s", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}
+    job |= {"scrape_timeout": "3s", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}
     job["authorization"]["credentials_file"] = str(folder / "key")
     (folder / "key").write_text(key, "utf-8")
     (folder / "money.yml").write_text(yaml.safe_dump(config), "utf-8")
@@ -136,14 +136,14 @@ def ask(url: str, expression: str) -> list[dict[str, object]]:
 
 
 def until_scraped(url: str) -> None:
-    for _ in range(200):
+    for _ in range(450):
         try:
             if ask(url, "outlay:burn_rate_usd_per_hour:avg1d"):
                 return
         except OSError:
             pass
         time.sleep(0.2)
-    raise AssertionError("Prometheus scraped nothing in 40 s")
+    raise AssertionError("Prometheus scraped nothing in 90 s")
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs prometheus: apt install prometheus")
