@@ -123,7 +123,7 @@ def dependencies(
     """Wire a console as main.py does, at a time that stands still. A test machine may be slow: no ping ends soon."""
     clock = FakeClock(NOW)
     settings = Settings(clickhouse=reader, kafka=stack.kafka, login_burst=5)
-    readers = Readers(reader, 2, 20, ping_seconds)
+    readers = Readers(reader, 2, 60, ping_seconds)
     writer = stack.writer.model_copy(update={"database": reader.database})
     catalog = CatalogView(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS, SPLITS)
     return Dependencies(
