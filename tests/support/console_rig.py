@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +18,7 @@ from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.kafka import ConsumerLag, EventTail
 from outlay_console.adapters.readers import Readers
 from outlay_console.app import Console
+from outlay_console.domain.roles import Grant
 from outlay_console.pages.request import Dependencies
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
@@ -78,6 +79,15 @@ class Rig:
         client = self.client()
         answer = await client.post("/login", data={"key": self.keys[tenant]})
         assert answer.status_code == 303
+        return client
+
+    def person(self, group: str, grants: Sequence[Grant]) -> httpx.AsyncClient:
+        """Return the browser of somebody in a group of the identity provider."""
+        sessions = Sessions(KeyRing(self.keys_file, FakeClock(NOW)), b"secret", hours=1, grants=grants)
+        client = replace(self, dependencies=replace(self.dependencies, sessions=sessions)).client()
+        cookie = sessions.open_person({"sub": "u", "groups": [group]}, NOW)
+        assert cookie is not None
+        client.cookies.set("outlay", cookie)
         return client
 
     def spent(self, start: datetime, end: datetime, **scope: str) -> Decimal:

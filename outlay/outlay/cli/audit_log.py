@@ -1,10 +1,10 @@
 """The command that shows who did what, and what other commands write for it."""
 
-import getpass
 from typing import Annotated
 
 from typer import Option
 
+from outlay.cli.actor import actor as who
 from outlay.cli.options import AsJson
 from outlay.cli.output import print_rows
 from outlay.cli.stores import open_clickhouse
@@ -46,5 +46,5 @@ def audit_log(
 
 def store_action(clickhouse: ClickHouseClient, action: str, subject: str, /, **details: object) -> None:
     """Write what the user of this command does to the audit log. Raises Retryable."""
-    entry = Entry(SystemClock().now(), getpass.getuser(), action, subject, details, "")
+    entry = Entry(SystemClock().now(), who(), action, subject, details, "")
     store_entries(clickhouse, [entry])

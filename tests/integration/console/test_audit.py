@@ -1,20 +1,15 @@
 """The audit log: written once, shown by one query on the page and by the command, to those who may see it."""
 
-from dataclasses import replace
 from datetime import timedelta
 
-import httpx
 import pytest
 from tests.support.console_rig import MARK, NOW, Rig
 from tests.support.stack import Stack
 
 from outlay_console.domain.roles import Grant
-from outlay_console.sessions import Sessions
 from outlay_kit.audit import Entry
 from outlay_kit.audit_store import AuditShipper, store_entries
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.clock import FakeClock
-from outlay_kit.keys import KeyRing
 from outlay_reports.adapters.audit_trail import AUDIT_TRAIL, FAR, AuditRow, audit_row
 
 pytestmark = pytest.mark.stack
@@ -27,15 +22,6 @@ GRANTS = (
 @pytest.fixture(scope="module")
 def clickhouse(rig: Rig, stack: Stack) -> ClickHouseClient:
     return ClickHouseClient(stack.writer.model_copy(update={"database": "console"}))
-
-
-def person(rig: Rig, group: str) -> httpx.AsyncClient:
-    sessions = Sessions(KeyRing(rig.keys_file, FakeClock(NOW)), b"secret", hours=1, grants=GRANTS)
-    client = replace(rig, dependencies=replace(rig.dependencies, sessions=sessions)).client()
-    cookie = sessions.open_person({"sub": "u", "groups": [group]}, NOW)
-    assert cookie is not None
-    client.cookies.set("outlay", cookie)
-    return client
 
 
 def entry(n: int, tenant: str, action: str = "alerts.act", actor: str = "kim") -> Entry:
@@ -54,13 +40,13 @@ async def test_an_approver_sees_who_did_what_in_their_tenant_and_no_other(
 ) -> None:
     store_entries(clickhouse, [entry(1, "acme"), entry(2, "globex"), entry(3, "", "keys.rotate", "Lee")])
     store_entries(clickhouse, [entry(1, "acme")])
-    page = (await person(rig, "approvers").get("/audit")).text
+    page = (await rig.person("approvers", GRANTS).get("/audit")).text
     assert page.count("subject-1<") == 1, "stored twice, shown once"
     assert "subject-2" not in page
     assert "subject-3" in page
     assert "catalog.publish" in page
     assert "x-mark onload" not in page.replace("&lt;x-mark onload", "")
-    filtered = (await person(rig, "approvers").get("/audit?actor=lee&action=keys.")).text
+    filtered = (await rig.person("approvers", GRANTS).get("/audit?actor=lee&action=keys.")).text
     assert "subject-3" in filtered
     assert "subject-1<" not in filtered
     assert [row.subject for row in trail(clickhouse, tenant="globex", action="alerts.")] == ["subject-2"]
@@ -68,7 +54,7 @@ async def test_an_approver_sees_who_did_what_in_their_tenant_and_no_other(
 
 
 async def test_an_editor_and_a_key_that_reads_do_not_see_it(rig: Rig) -> None:
-    assert (await person(rig, "editors").get("/audit")).status_code == 403
+    assert (await rig.person("editors", GRANTS).get("/audit")).status_code == 403
     reader = await rig.logged_in()
     assert (await reader.get("/audit")).status_code == 403
     assert 'href="/audit' not in (await reader.get("/")).text
@@ -88,7 +74,7 @@ async def test_logins_and_actions_arrive_under_who_did_them(rig: Rig, clickhouse
 
 async def test_older_entries_are_a_page_further(rig: Rig, clickhouse: ClickHouseClient) -> None:
     store_entries(clickhouse, [entry(1000 + n, "acme", "paging.test") for n in range(150)])
-    client, seen, path = person(rig, "approvers"), 0, "/audit?action=paging."
+    client, seen, path = rig.person("approvers", GRANTS), 0, "/audit?action=paging."
     while path:
         page = (await client.get(path)).text
         seen += page.count(">paging.test<")

@@ -1,9 +1,7 @@
 """What a viewer of one team sees: that team, on every page, and nothing of the others."""
 
-from dataclasses import replace
 from decimal import Decimal
 
-import httpx
 import pytest
 from tests.support.console_rig import NOW, Rig
 
@@ -12,9 +10,6 @@ from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.domain import queries
 from outlay_console.domain.roles import OF_TEAMS, Grant
 from outlay_console.domain.view import View
-from outlay_console.sessions import Sessions
-from outlay_kit.clock import FakeClock
-from outlay_kit.keys import KeyRing
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.range_sums import Selection
 
@@ -29,20 +24,10 @@ PAGES = [
 ]
 
 
-def person(rig: Rig, group: str) -> httpx.AsyncClient:
-    """Return the browser of somebody in a group."""
-    sessions = Sessions(KeyRing(rig.keys_file, FakeClock(NOW)), b"secret", hours=1, grants=GRANTS)
-    client = replace(rig, dependencies=replace(rig.dependencies, sessions=sessions)).client()
-    cookie = sessions.open_person({"sub": "u", "groups": [group]}, NOW)
-    assert cookie is not None
-    client.cookies.set("outlay", cookie)
-    return client
-
-
 async def test_no_page_names_another_team(rig: Rig) -> None:
     others = {event.team for event in rig.events} - {"growth", ""}
     assert others
-    everything, growth = person(rig, "everything"), person(rig, "growth")
+    everything, growth = rig.person("everything", GRANTS), rig.person("growth", GRANTS)
     for path in PAGES:
         for query in ("?range=30d&by=team", "?range=30d&by=sku&team=" + min(others)):
             if path == "/event":
@@ -77,7 +62,7 @@ async def test_the_totals_of_a_team_are_its_own_from_every_table(rig: Rig) -> No
 
 
 async def test_an_event_and_an_alert_of_another_team_do_not_exist(rig: Rig) -> None:
-    growth, nothing = person(rig, "growth"), person(rig, "nothing")
+    growth, nothing = rig.person("growth", GRANTS), rig.person("nothing", GRANTS)
     assert (await growth.get("/alerts/a-acme")).status_code == 200
     assert (await nothing.get("/alerts/a-acme")).status_code == 404
     assert "Spend of growth" not in (await nothing.get("/alerts")).text
@@ -91,7 +76,7 @@ async def test_an_event_and_an_alert_of_another_team_do_not_exist(rig: Rig) -> N
 
 @pytest.mark.parametrize("path", ["/prices", "/opportunities", "/quality"])
 async def test_a_page_about_the_whole_tenant_is_refused_and_not_offered(rig: Rig, path: str) -> None:
-    growth = person(rig, "growth")
+    growth = rig.person("growth", GRANTS)
     assert (await growth.get(path)).status_code == 403
     assert f'href="{path}' not in (await growth.get("/")).text
 
