@@ -86,6 +86,13 @@ def run(ledger_stack: Stack, events: list[CostEvent], monkeypatch: pytest.Monkey
     return call
 
 
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock of the commands: a forecast made a second later has less of the period left to expect."""
+    now = SystemClock().now()
+    monkeypatch.setattr(SystemClock, "now", lambda self: now)
+
+
 def cost(events: list[CostEvent], **wanted: str) -> Decimal:
     some = [e for e in events if all(getattr(e, name) == value for name, value in wanted.items())]
     return sum((Decimal(e.cost or 0) for e in some), Decimal(0))
@@ -164,6 +171,7 @@ def test_a_month_is_charged_back_with_its_shared_costs_and_closed_once(
     assert run(*words, "--format", "html").stdout.startswith("<!doctype html>")
 
 
+@pytest.mark.usefixtures("still")
 def test_a_forecast_of_the_ledger_is_coherent_and_says_when_budgets_break(run: Run) -> None:
     words = ("forecast", "--by", "team", "--horizon", "7", "--totals")
     lines = [json.loads(line) for line in run(*words).stdout.splitlines()]
@@ -261,6 +269,7 @@ def test_opportunities_name_what_they_were_found_in(run: Run, events: list[CostE
     assert smaller["id"] in {row["id"] for row in json.loads(run(*words).stdout)["rows"]}
 
 
+@pytest.mark.usefixtures("still")
 def test_a_week_is_reviewed_on_a_page(run: Run, events: list[CostEvent], tmp_path: Path) -> None:
     page = tmp_path / "week.html"
     run("review", "-o", str(page))
