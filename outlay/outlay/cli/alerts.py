@@ -1,6 +1,5 @@
 """Commands about alerts, budgets and channels: what fires now, what people do with it, and who is notified."""
 
-import getpass
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 from typer import Argument, Option
 
 from outlay.cli import backtest
+from outlay.cli.actor import actor
 from outlay.cli.audit_log import store_action
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, OtherCatalog, Tenant
@@ -148,7 +148,7 @@ def _act(start: str, action: ActionKind, length: timedelta | None, note: str) ->
         until = now + length if length is not None else None
         details = {"tenant": alert.tenant, "action": action, "note": note}
         store_action(clickhouse, "alerts.act", alert.incident_id, **details)
-        store.say([AlertAction(alert.tenant, alert.incident_id, action, now, until, note, getpass.getuser())])
+        store.say([AlertAction(alert.tenant, alert.incident_id, action, now, until, note, actor())])
     return alert
 
 
@@ -165,7 +165,7 @@ def snooze(
 
         outlay alerts snooze 5f0c7a1b --hours 4
     """
-    now, user = SystemClock().now(), getpass.getuser()
+    now, user = SystemClock().now(), actor()
     until = now + timedelta(hours=hours)
     with open_clickhouse(tenant, write=True) as clickhouse:
         name = _target(clickhouse, target)

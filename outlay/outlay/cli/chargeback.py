@@ -1,6 +1,5 @@
 """Commands that charge costs back: statements for business units, and the close of a month."""
 
-import getpass
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from typer import Argument, Option
 
+from outlay.cli.actor import actor
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, FormatJson, OneTenant, OutFile, Tz, format_for, write_file
 from outlay.cli.output import CommandError, note, print_rows, resumable
@@ -143,7 +143,7 @@ def _closing(month: ChargebackMonth, comment: str, now: datetime) -> Closing | N
     if known and not amendments(known[-1].lines, month.lines):
         note(f"{month.name} is closed already, and nothing has changed since")
         return None
-    return Closing(len(known) + 1, now, getpass.getuser(), comment, month.lines)
+    return Closing(len(known) + 1, now, actor(), comment, month.lines)
 
 
 def _keep(month: ChargebackMonth, closing: Closing) -> None:

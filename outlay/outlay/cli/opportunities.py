@@ -1,6 +1,5 @@
 """The command that shows possible savings."""
 
-import getpass
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 import msgspec
 from typer import Option
 
+from outlay.cli.actor import actor
 from outlay.cli.audit_log import store_action
 from outlay.cli.options import From, Tenant, To, Tz
 from outlay.cli.output import err, line, unknown
@@ -82,7 +82,7 @@ def opportunities(
                 _require_opportunity(clickhouse, name, wanted, most)
             action = "opportunities.dismiss" if dismiss else "opportunities.restore"
             store_action(clickhouse, action, name, tenant=tenant, reason=reason)
-            marks.mark(name, reason, getpass.getuser(), SystemClock().now(), dismissed=bool(dismiss))
+            marks.mark(name, reason, actor(), SystemClock().now(), dismissed=bool(dismiss))
             line(f"{name} is {'dismissed' if dismiss else 'shown again'}")
             return
         found = _find(clickhouse, wanted, most)
