@@ -4,11 +4,10 @@ import json
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import expect
-from tests.support.browser import PHONE, Console, People, Person, first_paint
+from tests.support.browser import PHONE, Console, People, first_paint, violations
 from tests.support.console_rig import PAGES
 from tests.support.ledger import cost_event, write
 
@@ -20,20 +19,7 @@ from outlay_schemas.topics import COST_EVENTS
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-AXE = (Path(__file__).parent / "vendor/axe.min.js").read_text("utf-8")
 NAMES = [path.strip("/") or "overview" for path in PAGES]
-
-
-async def violations(person: Person) -> list[str]:
-    """Return what axe finds that is serious or critical."""
-    await person.page.evaluate(AXE)
-    found: list[dict[str, Any]] = await person.page.evaluate("axe.run().then((answer) => answer.violations)")
-    return [
-        f"{v['id']}: {node['target']} {node['failureSummary']}"
-        for v in found
-        if v["impact"] in ("serious", "critical")
-        for node in v["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("name", NAMES)

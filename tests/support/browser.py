@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from playwright.async_api import Browser, BrowserContext, Page
 from tests.support.console_rig import Rig
@@ -25,6 +25,7 @@ PHONE = (390, 844)
 
 
 DESK = (1280, 800)
+_AXE = Path(__file__).parents[1] / "browser/vendor/axe.min.js"
 
 
 def chromium() -> str:
@@ -55,24 +56,35 @@ def run_console(rig: Rig, stack: Stack, folder: Path) -> Iterator[Console]:
         "OUTLAY_CONSOLE_AUDIT_FILE": str(folder / "audit.ndjson"),
         "OUTLAY_CONSOLE_LOGIN_BURST": "1000",
         "OUTLAY_CONSOLE_PING_SECONDS": "20",
+        "OUTLAY_CONSOLE_OPERATOR": "acme",
         "OUTLAY_CONSOLE_WRITER_USER": stack.writer.user,
         "OUTLAY_CONSOLE_WRITER_PASSWORD": stack.writer.password.get_secret_value(),
     }
     clock = SystemClock()
     with (folder / "console.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "outlay_console.main"], env=env, stdout=log, stderr=log
-        )
+        process = subprocess.Popen([sys.executable, "-m", "outlay.setup"], env=env, stdout=log, stderr=log)
         try:
-            deadline = clock.monotonic() + 60
+            deadline = clock.monotonic() + 180
             while not answers(f"http://127.0.0.1:{health}"):
                 assert process.poll() is None, (folder / "console.log").read_text("utf-8")
-                assert clock.monotonic() < deadline, "the console is not ready after a minute"
+                assert clock.monotonic() < deadline, "the console is not ready after three minutes"
                 clock.sleep(0.1)
             yield Console(f"http://127.0.0.1:{port}", rig, stack)
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+async def violations(person: "Person") -> list[str]:
+    """Return what axe finds that is serious or critical."""
+    await person.page.evaluate(_AXE.read_text("utf-8"))
+    found: list[dict[str, Any]] = await person.page.evaluate("axe.run().then((answer) => answer.violations)")
+    return [
+        f"{v['id']}: {node['target']} {node['failureSummary']}"
+        for v in found
+        if v["impact"] in ("serious", "critical")
+        for node in v["nodes"]
+    ]
 
 
 async def first_paint(page: Page) -> float:

@@ -33,7 +33,7 @@ SERVICES = {
     "repricer": "outlay_pricer.repricing.main",
     "aggregator": "outlay_aggregator.main",
     "alerter": "outlay_alerter.main",
-    "console": "outlay_console.main",
+    "console": "outlay.setup",
 }
 """The module of each, in the order in which they stop, so that what came in is counted."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -18,7 +18,7 @@ from outlay_console import metrics
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.api import Api
-from outlay_console.domain.roles import LEAST, OPEN, Role, may_ask
+from outlay_console.domain.roles import OPEN, Role, least_of, may_ask
 from outlay_console.domain.view import View, ViewError, read_view
 from outlay_console.login import Login
 from outlay_console.money_metrics import money_metrics
@@ -69,10 +69,25 @@ def _session(request: Request) -> Session:
     return session
 
 
+@dataclass(frozen=True)
+class Shell:
+    """What pages of other packages use of the console: who asks, and how a page looks."""
+
+    session: Callable[[Request], Session]
+    """Who asks, whom the guard of the route let in."""
+    html: Callable[..., Response]
+    """Of the name of a template, the status, the request, and what the template is given."""
+    error: Callable[[Request, int, str, Session | None, View], Response]
+
+
+More = Callable[[Shell], Sequence[Route]]
+"""Returns the routes of more pages."""
+
+
 class Console:
     """Answers every request."""
 
-    def __init__(self, deps: Dependencies) -> None:
+    def __init__(self, deps: Dependencies, more: More | None = None) -> None:
         self._deps = deps
         self._env = templates()
         self._live_totals = LiveTotals(deps.clock)
@@ -88,6 +103,7 @@ class Console:
             self._html,
             deps.actions.audit,
         )
+        self._more = more(Shell(_session, self._html, self._error)) if more is not None else ()
 
     def routes(self) -> list[BaseRoute]:
         """Return every route: tests ask each as somebody who may not see what is behind it."""
@@ -100,6 +116,7 @@ class Console:
             Route("/metrics/money", self._money_metrics),
             Route("/stream/figures", self._stream_figures),
             Route("/stream/events", self._stream_events),
+            *self._more,
         ]
         return [*map(self._guarded, found), Mount("/static", Static(directory=STATIC))]
 
@@ -112,7 +129,7 @@ class Console:
 
     def _guarded(self, route: Route) -> Route:
         """Return the route for those whom the table of roles lets in; a route without an entry is a KeyError."""
-        least = {m: LEAST[m, route.path] for m in route.methods or () if m != "HEAD"}
+        least = {m: least_of(m, route.path) for m in route.methods or () if m != "HEAD"}
 
         async def answer(request: Request) -> Response:
             method = "GET" if request.method == "HEAD" else request.method
@@ -263,7 +280,9 @@ class Console:
         return tail_stream(request, self._deps.tail, lambda: self.identify(request))
 
     def _html(self, name: str, status: int, request: Request, **context: object) -> Response:
-        shared: dict[str, object] = {"path": request.url.path, "session": None, "view": View(), "stale": None}
+        shared: dict[str, object] = {
+            "path": request.url.path, "session": None, "view": View(), "stale": None, "setup": bool(self._more)
+        }  # fmt: skip
         session = context.get("session")
         if isinstance(session, Session):
             shared["pages"] = [one for one in PAGES if may_ask(session.role, session.teams, "GET", one[0])]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import uvicorn
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -15,7 +15,7 @@ from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.kafka import ConsumerLag, EventTail
 from outlay_console.adapters.oidc import OidcClient
 from outlay_console.adapters.readers import Readers
-from outlay_console.app import Console
+from outlay_console.app import Console, More
 from outlay_console.pages.request import Dependencies
 from outlay_console.sessions import Sessions, read_secret
 from outlay_console.settings import Settings
@@ -35,8 +35,9 @@ from outlay_kit.telemetry import get_logger
 log = get_logger(__name__)
 
 
-def main() -> None:
-    """Serve until SIGTERM. Neither ClickHouse nor Kafka need be there: pages say what is away."""
+def main(make_more: Callable[[Dependencies], More] | None = None) -> None:
+    """Serve until SIGTERM, with more pages if they are given. Neither ClickHouse nor Kafka need be there: pages say
+    what is away."""
     service = Service("console", Settings)
     settings, clock, health = service.settings, service.clock, service.health
     keys = KeyRing(settings.keys_file, clock)
@@ -80,7 +81,7 @@ def main() -> None:
     # uvicorn stops gracefully and then raises the signal again; ignore it, so that the exit status is 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
-        Console(deps).app(lifespan),
+        Console(deps, make_more(deps) if make_more else None).app(lifespan),
         host=settings.host,
         port=settings.port,
         loop="uvloop",

@@ -79,6 +79,8 @@ class Settings(ServiceSettings):
     login_seconds: float = Field(default=6, gt=0)
     ingest_url: str = "http://127.0.0.1:8080"
     """Where events are sent to, as the page without any says it."""
+    operator: str = "default"
+    """The tenant whose admins may change what belongs to all tenants: channels, owners, budgets of others."""
     timezone: str = "UTC"
     """The time zone of an address that names none."""
     readers: int = Field(default=4, ge=1, le=64)

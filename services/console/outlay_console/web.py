@@ -117,12 +117,12 @@ class Static(StaticFiles):
         return response
 
 
-async def read_form(request: Request) -> dict[str, str]:
-    """Read a small form. Raises HTTPException 413 for a large one."""
+async def read_form(request: Request, most: int = _FORM_BYTES) -> dict[str, str]:
+    """Read a form of at most `most` bytes. Raises HTTPException 413 for a larger one."""
     body = b""
     async for piece in request.stream():
         body += piece
-        if len(body) > _FORM_BYTES:
+        if len(body) > most:
             raise HTTPException(413)
     return {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 

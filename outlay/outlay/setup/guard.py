@@ -1,0 +1,108 @@
+"""Who may open the pages of set-up, and how far that goes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from outlay.setup import forms
+from outlay_console.app import Shell
+from outlay_console.domain.view import View
+from outlay_console.sessions import Session
+from outlay_kit.audit import AuditError, AuditLog
+from outlay_kit.clock import Clock
+from outlay_kit.errors import Retryable
+
+OWN = ("budgets", "rules")
+"""Parts whose items belong to a tenant each: its admins change these, and no other's."""
+TABS = ("start", *forms.MODELS, "keys", "history")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request of somebody who may change something, and how far that goes."""
+
+    request: Request
+    session: Session
+    operator: bool
+    """Whether it may change what belongs to all tenants, too."""
+
+    @property
+    def scope(self) -> str:
+        """The only tenant that it may see; empty: all."""
+        return "" if self.operator else self.session.tenant
+
+    def sees(self, part: str, item: Any) -> bool:
+        """Tell whether an item is its own to see and change."""
+        return self.operator or (part in OWN and item.tenant == self.session.tenant)
+
+    @property
+    def tabs(self) -> Sequence[str]:
+        """The pages that it may open."""
+        return TABS if self.operator else ("start", *OWN, "keys")
+
+
+Page = Callable[[Asked], Awaitable[Response]]
+
+
+class Guarded:
+    """Shows each page as far as somebody may go; that they are admins, the table of roles has checked."""
+
+    def __init__(self, shell: Shell, operator: str) -> None:
+        self.shell = shell
+        self._operator = operator
+
+    def route(self, path: str, page: Page, method: str = "GET") -> Route:
+        """Return a route. `{part}` is a part of the catalog that the session may open."""
+
+        async def answer(request: Request) -> Response:
+            session = self.shell.session(request)
+            asked = Asked(request, session, session.tenant == self._operator)
+            tab = request.path_params.get("part", path.split("/")[2] if path.count("/") > 1 else "budgets")
+            try:
+                if tab not in TABS or ("part" in request.path_params and tab not in forms.MODELS):
+                    raise HTTPException(404, "This page does not exist.")
+                if tab not in asked.tabs:
+                    raise HTTPException(403, f"Only an admin of the tenant {self._operator} may change this.")
+                return await page(asked)
+            except HTTPException as error:
+                return self.shell.error(request, error.status_code, error.detail, session, View())
+            except Retryable as error:
+                return self.shell.error(
+                    request, 503, f"{error}. Look at the list, then try again.", session, View()
+                )
+
+        return Route(path, answer, methods=[method])
+
+    def show(self, asked: Asked, name: str, status: int = 200, **context: object) -> Response:
+        """Return a page with what all pages of set-up show."""
+        return self.shell.html(
+            name,
+            status,
+            asked.request,
+            session=asked.session,
+            tabs=asked.tabs,
+            operator=asked.operator,
+            **context,
+        )
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The log of what people change."""
+
+    log: AuditLog
+    clock: Clock
+
+    async def note(self, asked: "Asked", action: str, subject: str, **details: object) -> None:
+        """Write to the log; what cannot be audited is not done. Raises Retryable."""
+        all_details, now = {"tenant": asked.session.tenant, **details}, self.clock.now()
+        try:
+            await asyncio.to_thread(self.log.append, asked.session.actor, action, subject, all_details, now)
+        except AuditError as error:
+            raise Retryable(str(error)) from error

@@ -1,0 +1,242 @@
+"""The pages that change the catalog: lists, forms, the plan of a change, revisions and their files."""
+
+import asyncio
+import io
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from outlay.catalog.diff import changes
+from outlay.catalog.edit import Edit, UnknownItemError, apply, key_of, place_of
+from outlay.catalog.export import export, to_yaml
+from outlay.catalog.publish import ConflictError
+from outlay.catalog.yaml_files import Problem
+from outlay.setup import forms
+from outlay.setup.desk import DAYS, Desk
+from outlay.setup.guard import Asked, Audit, Guarded
+from outlay_console.web import read_form
+from outlay_kit.clock import Clock
+from outlay_schemas.catalog import Catalog
+
+T = TypeVar("T")
+_BYTES = 128 * 1024
+_NOTE = 500
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A change as a form has it."""
+
+    edit: Edit
+    kind: str
+    """The type of the item, where its part has several."""
+    base: int
+    """The revision that it began with."""
+    values: Mapping[str, str]
+    note: str = ""
+
+
+class CatalogPages:
+    """Lists, forms and plans of the parts of the catalog, and its revisions."""
+
+    def __init__(self, desk: Desk, audit: Audit, clock: Clock) -> None:
+        self._desk = desk
+        self._audit = audit
+        self._clock = clock
+
+    def routes(self, guarded: Guarded) -> list[Route]:
+        """Return where they answer."""
+        self._show = guarded.show
+        return [
+            guarded.route("/setup/history", self.history),
+            guarded.route("/setup/history/{revision:int}", self.revision),
+            guarded.route("/setup/history/{revision:int}/files", self.files),
+            guarded.route("/setup/channels/{id}/test", self.test, "POST"),
+            guarded.route("/setup/{part}", self.items),
+            guarded.route("/setup/{part}/edit", self.edit),
+            guarded.route("/setup/{part}/plan", self.plan, "POST"),
+            guarded.route("/setup/{part}/publish", self.publish, "POST"),
+        ]
+
+    async def items(self, asked: Asked) -> Response:
+        """Show the items of a part."""
+        known, part = self._known(), asked.request.path_params["part"]
+        rows = [
+            {"key": key_of(item, place), "item": item, "yaml": to_yaml([item]).removeprefix("- ").strip()}
+            for place, item in enumerate(getattr(known, part))
+            if asked.sees(part, item)
+        ]
+        done = asked.request.query_params.get("published", "")
+        return self._show(
+            asked, "setup", part=part, rows=rows, kinds=list(forms.MODELS[part]), catalog=known,
+            published=done if done.isascii() and done.isdecimal() else "", tested=None,
+        )  # fmt: skip
+
+    async def edit(self, asked: Asked) -> Response:
+        """Show the form of an item, or of a new one."""
+        known, part = self._known(), asked.request.path_params["part"]
+        key = asked.request.query_params.get("key", "")
+        if not key:
+            kind = self._kind(part, asked.request.query_params.get("type", ""))
+            return self._form(asked, Draft(Edit(part), kind, known.revision, {}))
+        item = self._item(asked, known, part, key)
+        kind = getattr(item, "type", "")
+        return self._form(asked, Draft(Edit(part, key), kind, known.revision, forms.values_of(item)))
+
+    async def plan(self, asked: Asked) -> Response:
+        """Show what a change would do, or what is wrong with it."""
+        draft, known = await self._draft(asked), self._known()
+        new, problems, place = self._applied(known, draft.edit)
+        if new is None or problems:
+            return self._form(asked, draft, problems, place)
+        return await self._planned(asked, draft, known, new)
+
+    async def publish(self, asked: Asked) -> Response:
+        """Publish a change that was planned, if nothing else was published since."""
+        draft, known = await self._draft(asked), self._known()
+        new, problems, place = self._applied(known, draft.edit)
+        if new is None or problems:
+            return self._form(asked, draft, problems, place)
+        if known.revision != draft.base:
+            return await self._planned(asked, draft, known, new)
+        edit, base = draft.edit, draft.base
+        what = {"part": edit.part, "key": edit.key, "removed": edit.fields is None, "note": draft.note}
+        await self._audit.note(asked, "catalog.publish", f"after revision {base}", **what)
+        try:
+            who = asked.session.who
+            revision = await self._thread(lambda: self._desk.publish(new, base, who, draft.note))
+        except ConflictError as error:
+            again, problems, place = self._applied(error.newest, edit)
+            if again is None or problems:
+                return self._form(asked, draft, problems, place)
+            return await self._planned(asked, draft, error.newest, again)
+        return RedirectResponse(f"/setup/{edit.part}?published={revision}", 303)
+
+    async def history(self, asked: Asked) -> Response:
+        """Show the revisions with author and time."""
+        found = await self._thread(self._desk.revisions)
+        return self._show(asked, "setup_history", part="history", revisions=found, now=self._clock.now())
+
+    async def revision(self, asked: Asked) -> Response:
+        """Show what a revision changed."""
+        number = asked.request.path_params["revision"]
+        found = await self._found(number)
+        before = await self._thread(lambda: self._desk.revision(number - 1))
+        diff = changes(before, found) if before is not None else None
+        return self._show(asked, "setup_revision", part="history", catalog=found, changes=diff)
+
+    async def files(self, asked: Asked) -> Response:
+        """Send a revision as the folder that the command line reads."""
+        found = await self._found(asked.request.path_params["revision"])
+        folder = f"catalog-{found.revision}"
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, text in (await self._thread(lambda: export(found))).items():
+                archive.writestr(f"{folder}/{name}", text)
+        headers = {"Content-Disposition": f'attachment; filename="{folder}.zip"'}
+        return Response(packed.getvalue(), media_type="application/zip", headers=headers)
+
+    async def test(self, asked: Asked) -> Response:
+        """Send a sample alert to a channel, and say what became of it."""
+        name = asked.request.path_params["id"]
+        await self._audit.note(asked, "channels.test", name)
+        answer = await self._thread(lambda: self._desk.send_test(name))
+        if answer is None:
+            raise HTTPException(404, "This channel does not exist.")
+        known = self._known()
+        rows = [
+            {"key": one.id, "item": one, "yaml": to_yaml([one]).removeprefix("- ").strip()}
+            for one in known.channels
+        ]
+        return self._show(
+            asked, "setup", part="channels", rows=rows, kinds=list(forms.MODELS["channels"]), catalog=known,
+            published="", tested={"name": name, "answer": answer},
+        )  # fmt: skip
+
+    async def _planned(self, asked: Asked, draft: Draft, known: Catalog, new: Catalog) -> Response:
+        others = None
+        if known.revision != draft.base:
+            others = await self._thread(lambda: self._desk.since(draft.base)) if asked.operator else []
+        plan = await self._thread(lambda: self._desk.plan(known, new, draft.edit.part, asked.scope))
+        return self._show(
+            asked, "setup_plan", 409 if others is not None else 200, part=draft.edit.part, draft=draft, plan=plan,
+            catalog=known, days=DAYS, others=others,
+        )  # fmt: skip
+
+    def _form(self, asked: Asked, draft: Draft, problems: Sequence[Problem] = (), place: int = 0) -> Response:
+        if not asked.operator:  # a hint may name what is another tenant's
+            problems = [Problem(one.file, one.line, one.path, one.message) for one in problems]
+        part = draft.edit.part
+        fields = forms.inputs(part, draft.kind, draft.values, problems, place)
+        if not asked.operator:
+            fields = [one for one in fields if one.name != "tenant"]
+        return self._show(
+            asked, "setup_edit", 400 if problems else 200, part=part, draft=draft, inputs=fields, problems=problems
+        )  # fmt: skip
+
+    async def _draft(self, asked: Asked) -> Draft:
+        """Read a posted form. Raises HTTPException."""
+        form = await read_form(asked.request, _BYTES)
+        part, key, note = asked.request.path_params["part"], form.get("key", ""), form.get("note", "").strip()
+        base = form.get("base", "")
+        if not (base.isascii() and base.isdecimal() and len(base) < 15):
+            raise HTTPException(400, "The form lacks the revision that it began with. Open it again.")
+        if len(note) > _NOTE or not note.isprintable():
+            raise HTTPException(400, f"A note is one line of at most {_NOTE} characters.")
+        item = self._item(asked, self._known(), part, key) if key else None
+        if form.get("remove"):
+            if item is None:
+                raise HTTPException(400, "Say what to remove.")
+            kind = getattr(item, "type", "")
+            return Draft(Edit(part, key), kind, int(base), forms.values_of(item), note)
+        kind = self._kind(part, form.get("type", ""))
+        fields = forms.fields_of(part, kind, form)
+        if not asked.operator:
+            fields["tenant"] = to_yaml(asked.session.tenant)
+        values = {name[2:]: text for name, text in form.items() if name.startswith("f.")}
+        return Draft(Edit(part, key, fields), kind, int(base), values, note)
+
+    def _item(self, asked: Asked, known: Catalog, part: str, key: str) -> Any:
+        items = getattr(known, part)
+        try:
+            item = items[place_of(items, key)]
+        except UnknownItemError:
+            item = None
+        if item is None or not asked.sees(part, item):
+            raise HTTPException(404, "This does not exist any more. Somebody may have removed it.")
+        return item
+
+    def _applied(self, known: Catalog, edit: Edit) -> tuple[Catalog | None, list[Problem], int]:
+        try:
+            return apply(known, edit)
+        except UnknownItemError:
+            raise HTTPException(
+                409, "Somebody removed this while you edited it. Nothing was published."
+            ) from None
+
+    def _known(self) -> Catalog:
+        known = self._desk.current()
+        if known is None:
+            raise HTTPException(503, "No catalog was published yet, or the console has not read it yet.")
+        return known
+
+    async def _found(self, number: int) -> Catalog:
+        found = await self._thread(lambda: self._desk.revision(number))
+        if found is None:
+            raise HTTPException(404, "This revision is not kept.")
+        return found
+
+    @staticmethod
+    async def _thread(what: Callable[[], T]) -> T:
+        return await asyncio.to_thread(what)
+
+    @staticmethod
+    def _kind(part: str, kind: str) -> str:
+        if kind not in forms.MODELS[part]:
+            raise HTTPException(400, f"type must be one of {', '.join(forms.MODELS[part])}")
+        return kind

@@ -1,0 +1,213 @@
+"""Set-up in the browser: who may change what, what a form does, and what happens when two publish at once."""
+
+import io
+import re
+import zipfile
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.setup_rig import SetupRig
+
+from outlay.catalog import load
+from outlay.catalog.publish import same_content
+
+BUDGET = {"f.id": "growth", "f.name": "Growth", "f.amount": "5000", "f.scope": "team: growth"}
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> SetupRig:
+    return SetupRig(tmp_path)
+
+
+async def test_no_page_answers_without_a_session_or_to_who_may_only_read(rig: SetupRig) -> None:
+    for method, path in rig.addresses():
+        answer = await rig.client.request(method, path, data={"base": "1"} if method == "POST" else None)
+        assert (answer.status_code, answer.headers["location"][:6]) == (303, "/login"), path
+    for name in ("acme", "globex"):
+        await rig.log_in(name)
+        for method, path in rig.addresses():
+            answer = await rig.client.request(method, path, data={"base": "1"} if method == "POST" else None)
+            assert answer.status_code == 403, path
+    assert len(rig.desk.kept) == 1
+
+
+async def test_a_post_from_another_site_changes_nothing(rig: SetupRig) -> None:
+    await rig.log_in("boss")
+    known = len(rig.file.all())
+    for headers in (
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://x.de"},
+    ):
+        for method, path in rig.addresses():
+            if method == "POST":
+                answer = await rig.client.request(method, path, data=BUDGET | {"base": "1"}, headers=headers)
+                assert answer.status_code == 403, (path, headers)
+    assert (len(rig.desk.kept), len(rig.file.all())) == (1, known)
+
+
+async def test_a_budget_is_checked_planned_and_published_with_its_author(rig: SetupRig) -> None:
+    await rig.log_in("boss")
+    planned = await rig.post("/setup/budgets/plan", **BUDGET)
+    assert planned.status_code == 200
+    assert "budgets: growth" in planned.text
+    assert len(rig.desk.kept) == 1, "a plan publishes nothing"
+    done = await rig.post("/setup/budgets/publish", **BUDGET, note="for Q1")
+    assert done.headers["location"] == "/setup/budgets?published=2"
+    new = rig.desk.current()
+    assert (new.author, new.note, [b.id for b in new.budgets]) == ("kim", "for Q1", ["g", "all", "growth"])
+    page = (await rig.client.get("/setup/budgets?published=2")).text
+    assert "Revision 2 is published." in page
+    assert "Growth" in page
+    edited = (await rig.client.get("/setup/budgets/edit?key=growth")).text
+    assert 'value="5000"' in edited
+    gone = await rig.post("/setup/budgets/publish", key="growth", remove="1")
+    assert gone.status_code == 303
+    assert [budget.id for budget in rig.desk.current().budgets] == ["g", "all"]
+    (entry,) = [e for e in rig.log.read() if e.subject == "after revision 1"]
+    assert entry.action == "catalog.publish"
+
+
+async def test_a_mistake_has_the_text_and_place_of_the_command_line_at_its_field(rig: SetupRig) -> None:
+    await rig.log_in("boss")
+    wrong = BUDGET | {"f.amount": "-5", "f.thresholds": "80, 50", "f.scope": "taem: growth"}
+    page = await rig.post("/setup/budgets/plan", **wrong)
+    assert page.status_code == 400
+    for text in (
+        "[2].amount: Input should be greater than 0",
+        "[2].thresholds: Value error, thresholds must be distinct and grow",
+        "taem is not a dimension; did you mean team?",
+        "budgets.yaml:",
+    ):
+        assert text in page.text
+    for name in ("amount", "thresholds", "scope"):
+        assert re.search(rf'id="f-{name}"[^>]*aria-invalid="true"', page.text), name
+    assert 'value="-5"' in page.text, "what was typed stays"
+    assert (await rig.post("/setup/budgets/publish", **wrong)).status_code == 400
+    broken = await rig.post("/setup/budgets/plan", **(BUDGET | {"f.scope": "{team: growth"}))
+    assert "this is not YAML" in broken.text
+    assert len(rig.desk.kept) == 1
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_what_somebody_else_published_meanwhile_is_explained_and_kept(
+    rig: SetupRig, late: bool
+) -> None:
+    await rig.log_in("boss")
+    first = rig.desk.current()
+    budgets = (first.budgets[0].model_copy(update={"amount": Decimal(900)}), first.budgets[1])
+    rival = first.model_copy(update={"revision": 2, "author": "ann", "budgets": budgets})
+    rig.desk.rival = rival if late else None  # just before ours, or while the form is open
+    if not late:
+        rig.desk.kept.append(rival)
+    page = await rig.client.post("/setup/budgets/publish", data=BUDGET | {"base": "1", "key": "", "type": ""})
+    assert page.status_code == 409
+    assert "Not published: revision 2 was published by ann" in page.text
+    assert "amount: 5 → 900" in page.text
+    assert rig.desk.current() == rival
+    rig.desk.rival = None
+    again = await rig.client.post(
+        "/setup/budgets/publish", data=BUDGET | {"base": "2", "key": "", "type": ""}
+    )
+    assert again.status_code == 303
+    assert [b.amount for b in rig.desk.current().budgets] == [900, 7, 5000]
+
+
+async def test_an_admin_of_another_tenant_sees_and_changes_only_its_own(rig: SetupRig) -> None:
+    await rig.log_in("lead")
+    page = (await rig.client.get("/setup/budgets")).text
+    assert "Globex" in page
+    assert "Everyone" not in page
+    for path in (
+        "/setup/channels",
+        "/setup/owners",
+        "/setup/routes",
+        "/setup/history",
+        "/setup/history/1/files",
+    ):
+        assert (await rig.client.get(path)).status_code == 403, path
+    assert (await rig.client.get("/setup/budgets/edit?key=all")).status_code == 404
+    assert (await rig.post("/setup/budgets/publish", key="all", remove="1")).status_code == 404
+    assert (await rig.post("/setup/budgets/publish", **BUDGET, **{"f.tenant": "acme"})).status_code == 303
+    assert rig.desk.current().budgets[-1].tenant == "globex"
+    keys = (await rig.client.get("/setup/keys")).text
+    assert keys.count("globex") >= 2
+    assert "acme" not in keys
+    other = next(key.id for key in rig.file.all() if key.tenant == "acme")
+    assert (await rig.client.post(f"/setup/keys/{other}/revoke", data={})).status_code == 404
+    made = await rig.client.post("/setup/keys/create", data={"tenant": "acme", "scope.read": "1"})
+    assert made.status_code == 200
+    assert rig.file.all()[-1].tenant == "globex"
+
+
+async def test_rules_channels_owners_and_routes_have_forms_too(rig: SetupRig) -> None:
+    await rig.log_in("boss")
+    rule: dict[str, str] = {"f.id": "spike", "f.name": "Spike", "f.group_by": "project, sku"}
+    assert (await rig.post("/setup/rules/publish", **rule | {"type": "spend_spike"})).status_code == 303
+    url = "${env:OUTLAY_CHANNEL_TEAM}"
+    channel = {"f.id": "team", "f.url": url, "type": "slack"}
+    assert (await rig.post("/setup/channels/publish", **channel)).status_code == 303
+    owner = {"f.key": "user", "f.value": "ann", "f.sets": "team: growth", "f.from": "2026-06-01"}
+    assert (await rig.post("/setup/owners/publish", **owner)).status_code == 303
+    route = {"f.match": "severity: critical", "f.channels": "team"}
+    assert (await rig.post("/setup/routes/publish", **route)).status_code == 303
+    new = rig.desk.current()
+    assert new.rules[0].group_by == ("project", "sku")  # type: ignore[union-attr]
+    assert new.channels[0].url == url  # type: ignore[union-attr]
+    assert (new.owners[0].sets, new.owners[0].starts) == (
+        {"team": "growth"},
+        datetime(2026, 6, 1, tzinfo=UTC),
+    )
+    assert new.routes[0].channels == ("team",)
+    secret = await rig.post("/setup/channels/plan", **channel | {"f.url": "https://hooks.slack.com/T0/B0/x"})
+    assert "a secret must not stand in the catalog" in secret.text
+    for part in ("rules", "channels", "owners", "routes"):
+        assert (await rig.client.get(f"/setup/{part}")).status_code == 200
+    assert (await rig.client.get("/setup/negotiated")).status_code == 404
+    assert (await rig.client.get("/setup/rules/edit?type=nix")).status_code == 400
+
+
+async def test_each_revision_has_a_difference_and_files_that_the_command_line_reads(
+    rig: SetupRig, tmp_path: Path
+) -> None:
+    await rig.log_in("boss")
+    await rig.post("/setup/budgets/publish", **BUDGET, note="why <b>")
+    listed = (await rig.client.get("/setup/history")).text
+    assert "why &lt;b&gt;" in listed
+    assert "kim" in listed
+    shown = (await rig.client.get("/setup/history/2")).text
+    assert "budgets: growth" in shown
+    packed = await rig.client.get("/setup/history/2/files")
+    zipfile.ZipFile(io.BytesIO(packed.content)).extractall(tmp_path)
+    again = load(tmp_path / "catalog-2", layered=True)
+    assert same_content(again.model_copy(update={"rates": None}), rig.desk.current())
+    assert (await rig.client.get("/setup/history/9")).status_code == 404
+
+
+async def test_a_key_is_shown_once_and_works_until_it_is_revoked(rig: SetupRig) -> None:
+    await rig.log_in("boss")
+    page = await rig.client.post("/setup/keys/create", data={"name": "checkout", "scope.ingest": "1"})
+    (key,) = re.findall(r"out_live_\w+", page.text)
+    found = rig.ring.authenticate(key)
+    assert found is not None
+    assert (found.name, found.tenant, found.scopes) == ("checkout", "default", ("ingest",))
+    assert key not in (await rig.client.get("/setup/keys")).text
+    # Kafka is away in this test: the file is changed, and the page says that copies of it do not know.
+    revoked = await rig.client.post(f"/setup/keys/{found.id}/revoke", data={})
+    assert "is revoked here, but not for services with another copy" in revoked.text
+    assert rig.ring.authenticate(key) is None
+    none: Any = await rig.client.post("/setup/keys/create", data={"name": "x"})
+    assert none.status_code == 400
+
+
+async def test_the_first_run_has_a_key_in_every_line_and_says_whether_an_event_came(rig: SetupRig) -> None:
+    await rig.log_in("boss")
+    page = await rig.client.post("/setup/start/key")
+    (key,) = set(re.findall(r"out_live_\w+", page.text))
+    assert page.text.count(key) == 5, "shown, and in the lines for curl, SDK, OpenTelemetry and LiteLLM"
+    assert "Waiting for your first event" in page.text
+    assert (await rig.client.get("/setup/start/state")).json() == {"arrived": False}
+    assert key not in (await rig.client.get("/setup/start")).text
