@@ -43,6 +43,14 @@ def contradictions(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
     )
 
 
+def unreached(catalog: Catalog) -> dict[str, str]:
+    """Return the id of each channel that no route or review leads to, and what that means."""
+    reached = {name for route in catalog.routes for name in route.channels}
+    reached |= {name for review in catalog.reviews for name in review.channels}
+    idle = [one.id for one in (catalog.channels if catalog.routes else ()) if one.id not in reached]
+    return {name: f"no route leads to {name}: it never gets a message" for name in idle}
+
+
 def without_zone(catalog: Catalog) -> list[str]:
     """Return a warning for each budget and rule of hours or days that states no time zone."""
     budgets = [("budget", b.id, b) for b in catalog.budgets if b.period != "hour" and not b.rolling_days]
@@ -147,13 +155,11 @@ def _dependencies(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
 
 
 def _unreachable_channels(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
-    reached = {name for route in catalog.routes for name in route.channels}
-    reached |= {name for review in catalog.reviews for name in review.channels}
-    for index, channel in enumerate(catalog.channels if catalog.routes else ()):
-        if channel.id not in reached:
-            message = f"no route leads to {channel.id}: it never gets a message"
+    idle = unreached(catalog)
+    for index, channel in enumerate(catalog.channels):
+        if channel.id in idle:
             hint = "name it in a route of routes.yaml, or remove it"
-            yield documents["channels.yaml"].problem([index], message, hint)
+            yield documents["channels.yaml"].problem([index], idle[channel.id], hint)
 
 
 def _unreachable_routes(catalog: Catalog, documents: Documents) -> Iterator[Problem]:

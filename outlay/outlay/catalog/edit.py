@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from outlay.catalog.checks import contradictions
+from outlay.catalog.checks import contradictions, unreached
 from outlay.catalog.export import plain, to_yaml
 from outlay.catalog.load import PARTS, type_of, validated
 from outlay.catalog.yaml_files import CatalogError, Document, Problem, parse_yaml
@@ -62,7 +62,10 @@ def apply(known: Catalog, edit: Edit) -> tuple[Catalog | None, list[Problem], in
         Document, {f"{part}.yaml": _document(part, plain(getattr(catalog, part))) for part in PARTS}
     )
     before = {_what(problem) for problem in contradictions(known, documents)}
-    found = [one for one in contradictions(catalog, documents) if _what(one) not in before]
+    # A channel comes before its route, and goes after it: between the two, no route leads to it.
+    idle = set(unreached(catalog).values())
+    new = (one for one in contradictions(catalog, documents) if _what(one) not in before)
+    found = [one for one in new if one.message not in idle]
     return catalog, sorted(found), place
 
 

@@ -2,11 +2,6 @@
 
 from starlette.routing import Route
 
-from outlay.setup.desk import Desk
-from outlay.setup.first_run import FirstRun
-from outlay.setup.guard import Audit, Guarded
-from outlay.setup.key_pages import KeyPages
-from outlay.setup.pages import CatalogPages
 from outlay_console.app import More, Shell
 from outlay_console.main import main
 from outlay_console.pages.request import Dependencies
@@ -14,6 +9,13 @@ from outlay_console.pages.request import Dependencies
 
 def pages(deps: Dependencies) -> More:
     """Wire the pages of set-up."""
+    # Imported here, so that a fault there leaves the other pages of the console.
+    from outlay.setup.desk import Desk
+    from outlay.setup.first_run import FirstRun
+    from outlay.setup.guard import Audit, Guarded
+    from outlay.setup.key_pages import KeyPages
+    from outlay.setup.pages import CatalogPages
+
     settings, clock = deps.settings, deps.clock
     desk = Desk(settings.kafka, settings.clickhouse, clock).start()
 

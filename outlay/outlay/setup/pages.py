@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from outlay.catalog.checks import unreached
 from outlay.catalog.diff import changes
 from outlay.catalog.edit import Edit, UnknownItemError, apply, key_of, place_of
 from outlay.catalog.export import export, to_yaml
@@ -65,17 +66,7 @@ class CatalogPages:
 
     async def items(self, asked: Asked) -> Response:
         """Show the items of a part."""
-        known, part = self._known(), asked.request.path_params["part"]
-        rows = [
-            {"key": key_of(item, place), "item": item, "yaml": to_yaml([item]).removeprefix("- ").strip()}
-            for place, item in enumerate(getattr(known, part))
-            if asked.sees(part, item)
-        ]
-        done = asked.request.query_params.get("published", "")
-        return self._show(
-            asked, "setup", part=part, rows=rows, kinds=list(forms.MODELS[part]), catalog=known,
-            published=done if done.isascii() and done.isdecimal() else "", tested=None,
-        )  # fmt: skip
+        return self._items(asked, asked.request.path_params["part"])
 
     async def edit(self, asked: Asked) -> Response:
         """Show the form of an item, or of a new one."""
@@ -148,24 +139,34 @@ class CatalogPages:
         answer = await self._thread(lambda: self._desk.send_test(name))
         if answer is None:
             raise HTTPException(404, "This channel does not exist.")
+        return self._items(asked, "channels", {"name": name, "answer": answer})
+
+    def _items(self, asked: Asked, part: str, tested: Mapping[str, object] | None = None) -> Response:
         known = self._known()
         rows = [
-            {"key": one.id, "item": one, "yaml": to_yaml([one]).removeprefix("- ").strip()}
-            for one in known.channels
+            {"key": key_of(item, place), "item": item, "yaml": to_yaml([item]).removeprefix("- ").strip()}
+            for place, item in enumerate(getattr(known, part))
+            if asked.sees(part, item)
         ]
+        done = asked.request.query_params.get("published", "")
         return self._show(
-            asked, "setup", part="channels", rows=rows, kinds=list(forms.MODELS["channels"]), catalog=known,
-            published="", tested={"name": name, "answer": answer},
+            asked, "setup", part=part, rows=rows, kinds=list(forms.MODELS[part]), catalog=known,
+            published=done if done.isascii() and done.isdecimal() else "", tested=tested,
+            idle=unreached(known) if part == "channels" else {},
         )  # fmt: skip
 
     async def _planned(self, asked: Asked, draft: Draft, known: Catalog, new: Catalog) -> Response:
         others = None
         if known.revision != draft.base:
             others = await self._thread(lambda: self._desk.since(draft.base)) if asked.operator else []
+        before = unreached(known)
+        warnings = (
+            [text for name, text in unreached(new).items() if name not in before] if asked.operator else []
+        )
         plan = await self._thread(lambda: self._desk.plan(known, new, draft.edit.part, asked.scope))
         return self._show(
             asked, "setup_plan", 409 if others is not None else 200, part=draft.edit.part, draft=draft, plan=plan,
-            catalog=known, days=DAYS, others=others,
+            catalog=known, days=DAYS, others=others, warnings=warnings,
         )  # fmt: skip
 
     def _form(self, asked: Asked, draft: Draft, problems: Sequence[Problem] = (), place: int = 0) -> Response:

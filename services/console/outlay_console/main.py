@@ -81,7 +81,7 @@ def main(make_more: Callable[[Dependencies], More] | None = None) -> None:
     # uvicorn stops gracefully and then raises the signal again; ignore it, so that the exit status is 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
-        Console(deps, make_more(deps) if make_more else None).app(lifespan),
+        Console(deps, _more(make_more, deps)).app(lifespan),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -93,6 +93,14 @@ def main(make_more: Callable[[Dependencies], More] | None = None) -> None:
         timeout_graceful_shutdown=1,  # streams never end by themselves
         limit_concurrency=2000,
     )
+
+
+def _more(make: Callable[[Dependencies], More] | None, deps: Dependencies) -> More | None:
+    try:
+        return make(deps) if make is not None else None
+    except Exception:
+        log.exception("more pages cannot be shown; the others are")
+        return None
 
 
 def _current(feed: CatalogFeed[CatalogView]) -> CatalogView | None:

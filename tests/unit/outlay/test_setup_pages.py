@@ -164,6 +164,18 @@ async def test_rules_channels_owners_and_routes_have_forms_too(rig: SetupRig) ->
     assert new.routes[0].channels == ("team",)
     secret = await rig.post("/setup/channels/plan", **channel | {"f.url": "https://hooks.slack.com/T0/B0/x"})
     assert "a secret must not stand in the catalog" in secret.text
+    second = {"f.id": "second", "f.url": url, "type": "slack"}
+    planned = await rig.post("/setup/channels/plan", **second)
+    assert planned.status_code == 200
+    assert "no route leads to second" in planned.text
+    assert (await rig.post("/setup/channels/publish", **second)).status_code == 303
+    assert "no route leads to second" in (await rig.client.get("/setup/channels")).text
+    both = route | {"f.channels": "team, second", "key": "0"}
+    assert (await rig.post("/setup/routes/publish", **both)).status_code == 303
+    assert "no route leads" not in (await rig.client.get("/setup/channels")).text
+    assert (await rig.post("/setup/routes/publish", **both | {"f.channels": "team"})).status_code == 303
+    assert (await rig.post("/setup/channels/publish", key="second", remove="1")).status_code == 303
+    assert [one.id for one in rig.desk.current().channels] == ["team"]
     for part in ("rules", "channels", "owners", "routes"):
         assert (await rig.client.get(f"/setup/{part}")).status_code == 200
     assert (await rig.client.get("/setup/negotiated")).status_code == 404
