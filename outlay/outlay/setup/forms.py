@@ -171,5 +171,5 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 said = text.value if isinstance(text, ast.Expr) else None
                 if isinstance(said, ast.Constant) and isinstance(said.value, str):
-                    found[field.target.id] = " ".join(said.value.split())
+                    found[field.target.id] = " ".join(said.value.replace("`", "").split())
     return found

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import textwrap
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -144,7 +145,7 @@ class CatalogPages:
     def _items(self, asked: Asked, part: str, tested: Mapping[str, object] | None = None) -> Response:
         known = self._known()
         rows = [
-            {"key": key_of(item, place), "item": item, "yaml": to_yaml([item]).removeprefix("- ").strip()}
+            {"key": key_of(item, place), "item": item, "yaml": _alone(item)}
             for place, item in enumerate(getattr(known, part))
             if asked.sees(part, item)
         ]
@@ -241,3 +242,8 @@ class CatalogPages:
         if kind not in forms.MODELS[part]:
             raise HTTPException(400, f"type must be one of {', '.join(forms.MODELS[part])}")
         return kind
+
+
+def _alone(item: Any) -> str:
+    """Return an item of a list as YAML, without the dash before it."""
+    return textwrap.dedent(to_yaml([item]).replace("-", " ", 1)).strip()
