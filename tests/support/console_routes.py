@@ -17,7 +17,7 @@ from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.kafka import ConsumerLag, EventTail, TailEvent
 from outlay_console.adapters.oidc import OidcClient
 from outlay_console.adapters.readers import Readers
-from outlay_console.app import Console
+from outlay_console.app import Console, More
 from outlay_console.domain.queries import NEWEST
 from outlay_console.domain.roles import Role
 from outlay_console.pages.request import Dependencies
@@ -81,8 +81,10 @@ class Rig:
     """A console of two tenants whose store notes what it is asked."""
 
     def __init__(
-        self, folder: Path, *, https: bool = False, burst: int = 50, oidc: OidcSettings | None = None
-    ) -> None:
+        self, folder: Path, *, https: bool = False, burst: int = 50, oidc: OidcSettings | None = None,
+        more: Callable[[Dependencies], More] | None = None, **settings: Any,
+    ) -> None:  # fmt: skip
+        """`more`: pages of other packages, and `settings` that they need."""
         self.clock = FakeClock(NOW)
         self.readers = RecordingReaders()
         self.file = KeyFile(folder / "keys.json")
@@ -90,19 +92,22 @@ class Rig:
         tenants = {"sender": "acme", "boss": "acme"}
         self.keys = {n: self.file.create(tenants.get(n, n), s, NOW) for n, s in scopes.items()}  # type: ignore[arg-type]
         self.ring = KeyRing(folder / "keys.json", self.clock)
-        settings = Settings(
-            clickhouse=ClickHouseSettings(), https=https, login_burst=burst, oidc=oidc or OidcSettings()
-        )
         kafka = KafkaSettings(bootstrap="127.0.0.1:1")
+        known = Settings(
+            clickhouse=ClickHouseSettings(), kafka=kafka, https=https, login_burst=burst,
+            oidc=oidc or OidcSettings(), keys_file=folder / "keys.json", **settings,
+        )  # fmt: skip
         catalog = CatalogView(1, NOW, "", Rates("genai-prices", "1", date(2026, 11, 1)), (), BUDGETS)
-        self.console = Console(Dependencies(
-            settings=settings, readers=self.readers,
-            sessions=Sessions(self.ring, b"s" * 32, hours=1, grants=settings.oidc.grants),
+        self.log = AuditLog(folder / "audit.ndjson")
+        deps = Dependencies(
+            settings=known, readers=self.readers,
+            sessions=Sessions(self.ring, b"s" * 32, hours=1, grants=known.oidc.grants),
             catalog=lambda: catalog, tail=NoTail(kafka, self.clock), consumer_lag=NoLag(kafka, self.clock),
             forecasts=Forecasts(self.readers, patience=1), history=CatalogHistory(self.readers),
-            actions=Actions(None, AuditLog(folder / "audit.ndjson")), clock=self.clock,
-            oidc=OidcClient(settings.oidc, self.clock) if oidc else None,
-        ))  # fmt: skip
+            actions=Actions(None, self.log), clock=self.clock,
+            oidc=OidcClient(known.oidc, self.clock) if oidc else None,
+        )  # fmt: skip
+        self.console = Console(deps, more(deps) if more else None)
         scheme = "https" if https else "http"
         transport = httpx.ASGITransport(self.console.app(), raise_app_exceptions=False)
         self.client = httpx.AsyncClient(
@@ -114,10 +119,10 @@ class Rig:
         assert answer.status_code == 303
         return answer
 
-    def log_in_as(self, role: Role, tenant: str = "acme", *, team: bool = False) -> None:
+    def log_in_as(self, role: Role, tenant: str = "acme", *, team: bool = False, name: str = "u") -> None:
         """Log a person in who has a role, of a team if `team` is set, as the identity provider's answer does."""
         group = f"{tenant} {role}{' of growth' if team else ''}"
-        cookie = self.console.login.sessions.open_person({"sub": "u", "groups": [group]}, NOW)
+        cookie = self.console.login.sessions.open_person({"sub": name, "groups": [group]}, NOW)
         assert cookie is not None
         self.client.cookies.set("outlay", cookie)
 

@@ -1,53 +1,32 @@
 """A console with the pages of set-up over a catalog in memory."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from starlette.routing import Route
+from tests.support.console_routes import NOW
+from tests.support.console_routes import Rig as ConsoleRig
 
 from outlay.catalog.diff import changes
 from outlay.catalog.publish import ConflictError
 from outlay.setup.desk import Desk, Plan, Revision
-from outlay.setup.first_run import FirstRun
-from outlay.setup.guard import Audit, Guarded
-from outlay.setup.key_pages import KeyPages
-from outlay.setup.pages import CatalogPages
-from outlay_console.actions import Actions
-from outlay_console.adapters.catalog import CatalogHistory
-from outlay_console.adapters.forecasts import Forecasts
-from outlay_console.adapters.kafka import ConsumerLag, EventTail
-from outlay_console.adapters.readers import Readers
-from outlay_console.app import Console, Shell
-from outlay_console.domain.queries import NEWEST
-from outlay_console.pages.request import Dependencies
-from outlay_console.sessions import Sessions
-from outlay_console.settings import Settings
-from outlay_kit.audit import AuditLog
-from outlay_kit.clickhouse import ClickHouseClient
+from outlay.setup.routes import more
+from outlay_console.domain.roles import ROLES, Grant
+from outlay_console.settings import OidcSettings
 from outlay_kit.clock import FakeClock
-from outlay_kit.keys import KeyFile, KeyRing
+from outlay_kit.errors import Retryable
 from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget
 
-T = TypeVar("T")
-NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
-
-
-class _Empty:
-    def rows(self, sql: str, bound: object = None, **_: object) -> list[dict[str, Any]]:
-        return [{"windows": 0}] if sql == NEWEST else []
-
-
-class NoRows(Readers):
-    """ClickHouse without a row."""
-
-    async def call(self, ask: Callable[[ClickHouseClient], T]) -> T:
-        return ask(_Empty())  # type: ignore[arg-type]
+TENANTS = ("default", "globex")
+PEOPLE = OidcSettings(
+    issuer="http://127.0.0.1:1", client_id="c", console_url="http://localhost:8088",
+    grants=tuple(Grant(value=f"{t} {role}", tenant=t, role=role) for t in TENANTS for role in ROLES),
+)  # fmt: skip
 
 
 class MemoryDesk(Desk):
@@ -82,58 +61,31 @@ class MemoryDesk(Desk):
         return next((one for one in self.kept if one.revision == number), None)
 
 
-class SetupRig:
-    """A console with set-up. `boss` is an admin of the operator's tenant, `lead` one of globex."""
+def _away(key_id: str, ends: datetime) -> None:
+    raise Retryable("Kafka does not answer")
 
-    def __init__(self, folder: Path) -> None:
-        self.clock = FakeClock(NOW)
+
+class SetupRig(ConsoleRig):
+    """A console with set-up. `default` is the operator's tenant."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.desk = MemoryDesk()
-        self.file = KeyFile(folder / "keys.json")
-        self.keys = {name: self.file.create(name, ("read",), NOW) for name in ("acme", "globex")}
-        self.keys["boss"] = self.file.create("default", ("read", "admin"), NOW, "kim")
-        self.keys["lead"] = self.file.create("globex", ("read", "admin"), NOW)
-        self.ring = KeyRing(folder / "keys.json", self.clock)
-        self.log = AuditLog(folder / "audit.ndjson")
-        readers, kafka = NoRows(ClickHouseSettings(), 1, 1), KafkaSettings(bootstrap="127.0.0.1:1")
-        deps = Dependencies(
-            settings=Settings(keys_file=folder / "keys.json", kafka=kafka, login_burst=50),
-            sessions=Sessions(self.ring, b"s" * 32, hours=1), readers=readers, catalog=lambda: None,
-            tail=EventTail(kafka, self.clock), consumer_lag=ConsumerLag(kafka, self.clock),
-            forecasts=Forecasts(readers, patience=1), history=CatalogHistory(readers),
-            actions=Actions(None, self.log), clock=self.clock,
-        )  # fmt: skip
-        audit = Audit(self.log, self.clock)
+        super().__init__(folder, oidc=PEOPLE, more=lambda deps: more(deps, self.desk, _away), **settings)
+        self.found = [r for r in self.console.routes() if isinstance(r, Route) and "/setup" in r.path]
 
-        def more(shell: Shell) -> list[Route]:
-            guarded = Guarded(shell, "default")
-            keys = KeyPages(folder / "keys.json", deps.settings.kafka, self.clock)
-            first = FirstRun(deps, self.desk)
-            return [
-                *keys.routes(guarded), *first.routes(guarded),
-                *CatalogPages(self.desk, audit, self.clock).routes(guarded),
-            ]  # fmt: skip
-
-        self.console = Console(deps, more)
-        transport = httpx.ASGITransport(self.console.app(), raise_app_exceptions=False)
-        self.client = httpx.AsyncClient(
-            transport=transport, base_url="http://console", headers={"sec-fetch-site": "same-origin"}
-        )
-        self.found: list[Route] = [
-            r for r in self.console.routes() if isinstance(r, Route) and "/setup" in r.path
-        ]
-
-    def addresses(self) -> list[tuple[str, str]]:
+    def addresses(self) -> list[tuple[str, str, str]]:
+        """Return method, address and path of every route of set-up."""
         found = []
         for route in self.found:
             path = route.path.replace("{part}", "budgets").replace("{id}", "g").replace("{revision:int}", "1")
             assert "{" not in path, path
-            found += [(method, path) for method in sorted(route.methods or ()) if method != "HEAD"]
+            found += [
+                (method, path, route.path) for method in sorted(route.methods or ()) if method != "HEAD"
+            ]
         assert len(found) > 12
         return found
 
-    async def log_in(self, name: str) -> None:
-        assert (await self.client.post("/login", data={"key": self.keys[name]})).status_code == 303
-
     async def post(self, path: str, **form: str) -> httpx.Response:
+        """Post a form that began with the catalog in force."""
         data = {"base": str(self.desk.current().revision), "key": "", "type": ""} | form
         return await self.client.post(path, data=data)

@@ -1,8 +1,8 @@
 """The console with the pages of set-up. Run as `python -m outlay.setup`; the environment is the console's."""
 
-from starlette.routing import Route
+from functools import partial
 
-from outlay_console.app import More, Shell
+from outlay_console.app import More
 from outlay_console.main import main
 from outlay_console.pages.request import Dependencies
 
@@ -11,23 +11,12 @@ def pages(deps: Dependencies) -> More:
     """Wire the pages of set-up."""
     # Imported here, so that a fault there leaves the other pages of the console.
     from outlay.setup.desk import Desk
-    from outlay.setup.first_run import FirstRun
-    from outlay.setup.guard import Audit, Guarded
-    from outlay.setup.key_pages import KeyPages
-    from outlay.setup.pages import CatalogPages
+    from outlay.setup.routes import more
+    from outlay_kit.revocations import publish_end
 
-    settings, clock = deps.settings, deps.clock
-    desk = Desk(settings.kafka, settings.clickhouse, clock).start()
-
-    def routes(shell: Shell) -> list[Route]:
-        guarded = Guarded(shell, settings.operator)
-        return [
-            *KeyPages(settings.keys_file, settings.kafka, clock).routes(guarded),
-            *FirstRun(deps, desk).routes(guarded),
-            *CatalogPages(desk, Audit(deps.actions.audit, clock), clock).routes(guarded),
-        ]
-
-    return routes
+    kafka = deps.settings.kafka
+    desk = Desk(kafka, deps.settings.clickhouse, deps.clock).start()
+    return more(deps, desk, partial(publish_end, kafka))
 
 
 if __name__ == "__main__":

@@ -19,17 +19,18 @@ _NAME = "first run"
 class FirstRun:
     """Shows the checklist, and whether the first event is here."""
 
-    def __init__(self, deps: Dependencies, desk: Desk) -> None:
+    def __init__(self, guarded: Guarded, deps: Dependencies, desk: Desk) -> None:
+        self._guarded = guarded
         self._deps = deps
         self._desk = desk
 
-    def routes(self, guarded: Guarded) -> list[Route]:
+    def routes(self) -> list[Route]:
         """Return where they answer."""
-        self._show = guarded.show
+        route = self._guarded.route
         return [
-            guarded.route("/setup/start", self.start),
-            guarded.route("/setup/start/key", self.key, "POST"),
-            guarded.route("/setup/start/state", self.state),
+            route("/setup/start", self.start),
+            route("/setup/start/key", self.key, "POST"),
+            route("/setup/start/state", self.state),
         ]
 
     async def start(self, asked: Asked) -> Response:
@@ -38,7 +39,7 @@ class FirstRun:
 
     async def key(self, asked: Asked) -> Response:
         """Create a key that sends events, and show the lines with it, this once."""
-        file = KeyFile(self._deps.settings.keys_file, asked.session.who)
+        file = KeyFile(self._deps.settings.keys_file, asked.session.actor)
         tenant, now = asked.session.tenant, self._deps.clock.now()
         try:
             key = await asyncio.to_thread(file.create, tenant, ("ingest",), now, _NAME)
@@ -53,7 +54,7 @@ class FirstRun:
     async def _page(self, asked: Asked, key: str = "", problem: str = "") -> Response:
         fresh, known = await self._fresh(asked), self._desk.current()
         steps = {part: self._has(asked, known, part) for part in ("budgets", "channels", "owners")}
-        return self._show(
+        return self._guarded.show(
             asked, "setup_start", 400 if problem else 200, part="start", key=key, problem=problem,
             arrived=fresh.newest is not None, url=self._deps.settings.ingest_url, now=self._deps.clock.now(),
             steps={part: done for part, done in steps.items() if asked.operator or part in OWN},

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from outlay.setup import forms
 from outlay_console.app import Shell
+from outlay_console.domain.roles import may_ask
 from outlay_console.domain.view import View
 from outlay_console.sessions import Session
 from outlay_kit.audit import AuditError, AuditLog
@@ -21,11 +22,12 @@ from outlay_kit.errors import Retryable
 OWN = ("budgets", "rules")
 """Parts whose items belong to a tenant each: its admins change these, and no other's."""
 TABS = ("start", *forms.MODELS, "keys", "history")
+_LISTS = dict.fromkeys(forms.MODELS, "/setup/{part}")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request of somebody who may change something, and how far that goes."""
+    """A request of an editor, and how far that goes."""
 
     request: Request
     session: Session
@@ -44,36 +46,40 @@ class Asked:
     @property
     def tabs(self) -> Sequence[str]:
         """The pages that it may open."""
-        return TABS if self.operator else ("start", *OWN, "keys")
+        found = TABS if self.operator else ("start", *OWN, "keys")
+        role, teams = self.session.role, self.session.teams
+        return [tab for tab in found if may_ask(role, teams, "GET", _LISTS.get(tab, f"/setup/{tab}"))]
 
 
 Page = Callable[[Asked], Awaitable[Response]]
 
 
 class Guarded:
-    """Shows each page as far as somebody may go; that they are admins, the table of roles has checked."""
+    """Shows each page as far as somebody may go. Whether their role may ask it at all, the console has checked."""
 
     def __init__(self, shell: Shell, operator: str) -> None:
-        self.shell = shell
+        self._shell = shell
         self._operator = operator
 
     def route(self, path: str, page: Page, method: str = "GET") -> Route:
         """Return a route. `{part}` is a part of the catalog that the session may open."""
 
         async def answer(request: Request) -> Response:
-            session = self.shell.session(request)
+            session = self._shell.session(request)
             asked = Asked(request, session, session.tenant == self._operator)
             tab = request.path_params.get("part", path.split("/")[2] if path.count("/") > 1 else "budgets")
             try:
                 if tab not in TABS or ("part" in request.path_params and tab not in forms.MODELS):
                     raise HTTPException(404, "This page does not exist.")
                 if tab not in asked.tabs:
-                    raise HTTPException(403, f"Only an admin of the tenant {self._operator} may change this.")
+                    raise HTTPException(
+                        403, f"This belongs to all tenants: people of the tenant {self._operator} change it."
+                    )
                 return await page(asked)
             except HTTPException as error:
-                return self.shell.error(request, error.status_code, error.detail, session, View())
+                return self._shell.error(request, error.status_code, error.detail, session, View())
             except Retryable as error:
-                return self.shell.error(
+                return self._shell.error(
                     request, 503, f"{error}. Look at the list, then try again.", session, View()
                 )
 
@@ -81,15 +87,9 @@ class Guarded:
 
     def show(self, asked: Asked, name: str, status: int = 200, **context: object) -> Response:
         """Return a page with what all pages of set-up show."""
-        return self.shell.html(
-            name,
-            status,
-            asked.request,
-            session=asked.session,
-            tabs=asked.tabs,
-            operator=asked.operator,
-            **context,
-        )
+        return self._shell.html(
+            name, status, asked.request, session=asked.session, tabs=asked.tabs, operator=asked.operator, **context
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

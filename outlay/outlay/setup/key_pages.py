@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,8 +15,6 @@ from outlay_console.web import read_form
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.keys import SCOPES, ApiKey, KeyFile, KeyFileError
-from outlay_kit.revocations import publish_end
-from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -25,18 +24,22 @@ T = TypeVar("T")
 class KeyPages:
     """Shows and changes the keys of the session's tenant; of every tenant to an operator."""
 
-    def __init__(self, path: Path, kafka: KafkaSettings, clock: Clock) -> None:
+    def __init__(
+        self, guarded: Guarded, path: Path, tell: Callable[[str, datetime], None], clock: Clock
+    ) -> None:
+        """`tell`: tells services with another copy of the key file when a key ends; raises Retryable."""
+        self._guarded = guarded
         self._path = path
-        self._kafka = kafka
+        self._tell = tell
         self._clock = clock
 
-    def routes(self, guarded: Guarded) -> list[Route]:
+    def routes(self) -> list[Route]:
         """Return where they answer."""
-        self._show = guarded.show
+        route = self._guarded.route
         return [
-            guarded.route("/setup/keys", self.keys),
-            guarded.route("/setup/keys/create", self.create, "POST"),
-            guarded.route("/setup/keys/{id}/revoke", self.revoke, "POST"),
+            route("/setup/keys", self.keys),
+            route("/setup/keys/create", self.create, "POST"),
+            route("/setup/keys/{id}/revoke", self.revoke, "POST"),
         ]
 
     async def keys(self, asked: Asked) -> Response:
@@ -67,7 +70,7 @@ class KeyPages:
         except KeyFileError as error:
             return await self._page(asked, str(error))
         try:
-            await asyncio.to_thread(publish_end, self._kafka, key_id, now)
+            await asyncio.to_thread(self._tell, key_id, now)
         except Retryable as error:
             log.warning("a key was revoked in the key file alone", key=key_id, error=str(error))
             problem = (
@@ -80,7 +83,7 @@ class KeyPages:
         self, asked: Asked, problem: str = "", *, created: str = "", form: dict[str, str] | None = None
     ) -> Response:
         found = sorted(await self._seen(asked), key=lambda key: key.created, reverse=True)
-        return self._show(
+        return self._guarded.show(
             asked, "setup_keys", 400 if problem else 200, part="keys", keys=found, scopes=SCOPES, created=created,
             problem=problem, form=form or {}, tenant=asked.session.tenant,
         )  # fmt: skip
@@ -94,4 +97,4 @@ class KeyPages:
         return [key for key in known if key.opens(now) and asked.scope in ("", key.tenant)]
 
     async def _file(self, asked: Asked, use: Callable[[KeyFile], T]) -> T:
-        return await asyncio.to_thread(use, KeyFile(self._path, asked.session.who))
+        return await asyncio.to_thread(use, KeyFile(self._path, asked.session.actor))

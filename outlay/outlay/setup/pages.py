@@ -46,23 +46,24 @@ class Draft:
 class CatalogPages:
     """Lists, forms and plans of the parts of the catalog, and its revisions."""
 
-    def __init__(self, desk: Desk, audit: Audit, clock: Clock) -> None:
+    def __init__(self, guarded: Guarded, desk: Desk, audit: Audit, clock: Clock) -> None:
+        self._guarded = guarded
         self._desk = desk
         self._audit = audit
         self._clock = clock
 
-    def routes(self, guarded: Guarded) -> list[Route]:
+    def routes(self) -> list[Route]:
         """Return where they answer."""
-        self._show = guarded.show
+        route = self._guarded.route
         return [
-            guarded.route("/setup/history", self.history),
-            guarded.route("/setup/history/{revision:int}", self.revision),
-            guarded.route("/setup/history/{revision:int}/files", self.files),
-            guarded.route("/setup/channels/{id}/test", self.test, "POST"),
-            guarded.route("/setup/{part}", self.items),
-            guarded.route("/setup/{part}/edit", self.edit),
-            guarded.route("/setup/{part}/plan", self.plan, "POST"),
-            guarded.route("/setup/{part}/publish", self.publish, "POST"),
+            route("/setup/history", self.history),
+            route("/setup/history/{revision:int}", self.revision),
+            route("/setup/history/{revision:int}/files", self.files),
+            route("/setup/channels/{id}/test", self.test, "POST"),
+            route("/setup/{part}", self.items),
+            route("/setup/{part}/edit", self.edit),
+            route("/setup/{part}/plan", self.plan, "POST"),
+            route("/setup/{part}/publish", self.publish, "POST"),
         ]
 
     async def items(self, asked: Asked) -> Response:
@@ -100,7 +101,7 @@ class CatalogPages:
         what = {"part": edit.part, "key": edit.key, "removed": edit.fields is None, "note": draft.note}
         await self._audit.note(asked, "catalog.publish", f"after revision {base}", **what)
         try:
-            who = asked.session.who
+            who = asked.session.actor
             revision = await self._thread(lambda: self._desk.publish(new, base, who, draft.note))
         except ConflictError as error:
             again, problems, place = self._applied(error.newest, edit)
@@ -112,7 +113,9 @@ class CatalogPages:
     async def history(self, asked: Asked) -> Response:
         """Show the revisions with author and time."""
         found = await self._thread(self._desk.revisions)
-        return self._show(asked, "setup_history", part="history", revisions=found, now=self._clock.now())
+        return self._guarded.show(
+            asked, "setup_history", part="history", revisions=found, now=self._clock.now()
+        )
 
     async def revision(self, asked: Asked) -> Response:
         """Show what a revision changed."""
@@ -120,7 +123,7 @@ class CatalogPages:
         found = await self._found(number)
         before = await self._thread(lambda: self._desk.revision(number - 1))
         diff = changes(before, found) if before is not None else None
-        return self._show(asked, "setup_revision", part="history", catalog=found, changes=diff)
+        return self._guarded.show(asked, "setup_revision", part="history", catalog=found, changes=diff)
 
     async def files(self, asked: Asked) -> Response:
         """Send a revision as the folder that the command line reads."""
@@ -150,7 +153,7 @@ class CatalogPages:
             if asked.sees(part, item)
         ]
         done = asked.request.query_params.get("published", "")
-        return self._show(
+        return self._guarded.show(
             asked, "setup", part=part, rows=rows, kinds=list(forms.MODELS[part]), catalog=known,
             published=done if done.isascii() and done.isdecimal() else "", tested=tested,
             idle=unreached(known) if part == "channels" else {},
@@ -165,7 +168,7 @@ class CatalogPages:
             [text for name, text in unreached(new).items() if name not in before] if asked.operator else []
         )
         plan = await self._thread(lambda: self._desk.plan(known, new, draft.edit.part, asked.scope))
-        return self._show(
+        return self._guarded.show(
             asked, "setup_plan", 409 if others is not None else 200, part=draft.edit.part, draft=draft, plan=plan,
             catalog=known, days=DAYS, others=others, warnings=warnings,
         )  # fmt: skip
@@ -177,7 +180,7 @@ class CatalogPages:
         fields = forms.inputs(part, draft.kind, draft.values, problems, place)
         if not asked.operator:
             fields = [one for one in fields if one.name != "tenant"]
-        return self._show(
+        return self._guarded.show(
             asked, "setup_edit", 400 if problems else 200, part=part, draft=draft, inputs=fields, problems=problems
         )  # fmt: skip
 

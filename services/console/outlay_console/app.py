@@ -18,7 +18,7 @@ from outlay_console import metrics
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.api import Api
-from outlay_console.domain.roles import OPEN, Role, least_of, may_ask
+from outlay_console.domain.roles import LEAST, OPEN, Role, may_ask
 from outlay_console.domain.view import View, ViewError, read_view
 from outlay_console.login import Login
 from outlay_console.money_metrics import money_metrics
@@ -129,7 +129,7 @@ class Console:
 
     def _guarded(self, route: Route) -> Route:
         """Return the route for those whom the table of roles lets in; a route without an entry is a KeyError."""
-        least = {m: least_of(m, route.path) for m in route.methods or () if m != "HEAD"}
+        least = {m: LEAST[m, route.path] for m in route.methods or () if m != "HEAD"}
 
         async def answer(request: Request) -> Response:
             method = "GET" if request.method == "HEAD" else request.method

@@ -13,6 +13,7 @@ from tests.support.setup_rig import SetupRig
 
 from outlay.catalog import load
 from outlay.catalog.publish import same_content
+from outlay_console.domain.roles import LEAST, ROLES, covers
 
 BUDGET = {"f.id": "growth", "f.name": "Growth", "f.amount": "5000", "f.scope": "team: growth"}
 
@@ -22,27 +23,32 @@ def rig(tmp_path: Path) -> SetupRig:
     return SetupRig(tmp_path)
 
 
-async def test_no_page_answers_without_a_session_or_to_who_may_only_read(rig: SetupRig) -> None:
-    for method, path in rig.addresses():
+def test_the_table_of_roles_has_every_route_of_set_up_and_no_other(rig: SetupRig) -> None:
+    table = {(method, path) for method, path in LEAST if path.startswith("/setup/")}
+    assert {(method, path) for method, _, path in rig.addresses()} == table
+
+
+async def test_every_route_lets_in_whom_the_table_names_and_refuses_the_others(rig: SetupRig) -> None:
+    for method, path, _ in rig.addresses():
         answer = await rig.client.request(method, path, data={"base": "1"} if method == "POST" else None)
         assert (answer.status_code, answer.headers["location"][:6]) == (303, "/login"), path
-    for name in ("acme", "globex"):
-        await rig.log_in(name)
-        for method, path in rig.addresses():
-            answer = await rig.client.request(method, path, data={"base": "1"} if method == "POST" else None)
-            assert answer.status_code == 403, path
+    for role in ROLES:
+        rig.log_in_as(role, "default")
+        for method, path, route in rig.addresses():
+            answer = await rig.client.request(method, path, data={} if method == "POST" else None)
+            assert (answer.status_code == 403) is not covers(role, LEAST[method, route]), (role, path)  # type: ignore[arg-type]
     assert len(rig.desk.kept) == 1
 
 
 async def test_a_post_from_another_site_changes_nothing(rig: SetupRig) -> None:
-    await rig.log_in("boss")
+    rig.log_in_as("admin", "default", name="kim")
     known = len(rig.file.all())
     for headers in (
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
         {"origin": "https://x.de"},
     ):
-        for method, path in rig.addresses():
+        for method, path, _ in rig.addresses():
             if method == "POST":
                 answer = await rig.client.request(method, path, data=BUDGET | {"base": "1"}, headers=headers)
                 assert answer.status_code == 403, (path, headers)
@@ -50,7 +56,7 @@ async def test_a_post_from_another_site_changes_nothing(rig: SetupRig) -> None:
 
 
 async def test_a_budget_is_checked_planned_and_published_with_its_author(rig: SetupRig) -> None:
-    await rig.log_in("boss")
+    rig.log_in_as("admin", "default", name="kim")
     planned = await rig.post("/setup/budgets/plan", **BUDGET)
     assert planned.status_code == 200
     assert "budgets: growth" in planned.text
@@ -72,7 +78,7 @@ async def test_a_budget_is_checked_planned_and_published_with_its_author(rig: Se
 
 
 async def test_a_mistake_has_the_text_and_place_of_the_command_line_at_its_field(rig: SetupRig) -> None:
-    await rig.log_in("boss")
+    rig.log_in_as("admin", "default", name="kim")
     wrong = BUDGET | {"f.amount": "-5", "f.thresholds": "80, 50", "f.scope": "taem: growth"}
     page = await rig.post("/setup/budgets/plan", **wrong)
     assert page.status_code == 400
@@ -96,7 +102,7 @@ async def test_a_mistake_has_the_text_and_place_of_the_command_line_at_its_field
 async def test_what_somebody_else_published_meanwhile_is_explained_and_kept(
     rig: SetupRig, late: bool
 ) -> None:
-    await rig.log_in("boss")
+    rig.log_in_as("admin", "default", name="kim")
     first = rig.desk.current()
     budgets = (first.budgets[0].model_copy(update={"amount": Decimal(900)}), first.budgets[1])
     rival = first.model_copy(update={"revision": 2, "author": "ann", "budgets": budgets})
@@ -117,7 +123,7 @@ async def test_what_somebody_else_published_meanwhile_is_explained_and_kept(
 
 
 async def test_an_admin_of_another_tenant_sees_and_changes_only_its_own(rig: SetupRig) -> None:
-    await rig.log_in("lead")
+    rig.log_in_as("admin", "globex")
     page = (await rig.client.get("/setup/budgets")).text
     assert "Globex" in page
     assert "Everyone" not in page
@@ -144,7 +150,7 @@ async def test_an_admin_of_another_tenant_sees_and_changes_only_its_own(rig: Set
 
 
 async def test_rules_channels_owners_and_routes_have_forms_too(rig: SetupRig) -> None:
-    await rig.log_in("boss")
+    rig.log_in_as("admin", "default", name="kim")
     rule: dict[str, str] = {"f.id": "spike", "f.name": "Spike", "f.group_by": "project, sku"}
     assert (await rig.post("/setup/rules/publish", **rule | {"type": "spend_spike"})).status_code == 303
     url = "${env:OUTLAY_CHANNEL_TEAM}"
@@ -185,7 +191,7 @@ async def test_rules_channels_owners_and_routes_have_forms_too(rig: SetupRig) ->
 async def test_each_revision_has_a_difference_and_files_that_the_command_line_reads(
     rig: SetupRig, tmp_path: Path
 ) -> None:
-    await rig.log_in("boss")
+    rig.log_in_as("admin", "default", name="kim")
     await rig.post("/setup/budgets/publish", **BUDGET, note="why <b>")
     listed = (await rig.client.get("/setup/history")).text
     assert "why &lt;b&gt;" in listed
@@ -200,7 +206,7 @@ async def test_each_revision_has_a_difference_and_files_that_the_command_line_re
 
 
 async def test_a_key_is_shown_once_and_works_until_it_is_revoked(rig: SetupRig) -> None:
-    await rig.log_in("boss")
+    rig.log_in_as("admin", "default", name="kim")
     page = await rig.client.post("/setup/keys/create", data={"name": "checkout", "scope.ingest": "1"})
     (key,) = re.findall(r"out_live_\w+", page.text)
     found = rig.ring.authenticate(key)
@@ -216,7 +222,7 @@ async def test_a_key_is_shown_once_and_works_until_it_is_revoked(rig: SetupRig) 
 
 
 async def test_the_first_run_has_a_key_in_every_line_and_says_whether_an_event_came(rig: SetupRig) -> None:
-    await rig.log_in("boss")
+    rig.log_in_as("admin", "default", name="kim")
     page = await rig.client.post("/setup/start/key")
     (key,) = set(re.findall(r"out_live_\w+", page.text))
     assert page.text.count(key) == 5, "shown, and in the lines for curl, SDK, OpenTelemetry and LiteLLM"

@@ -1,0 +1,29 @@
+"""The routes of set-up."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from starlette.routing import Route
+
+from outlay.setup.desk import Desk
+from outlay.setup.first_run import FirstRun
+from outlay.setup.guard import Audit, Guarded
+from outlay.setup.key_pages import KeyPages
+from outlay.setup.pages import CatalogPages
+from outlay_console.app import More, Shell
+from outlay_console.pages.request import Dependencies
+
+
+def more(deps: Dependencies, desk: Desk, tell_end: Callable[[str, datetime], None]) -> More:
+    """Return what adds the pages of set-up to a console. `tell_end`: tells services when a key ends."""
+    settings, clock = deps.settings, deps.clock
+
+    def routes(shell: Shell) -> list[Route]:
+        guarded = Guarded(shell, settings.operator)
+        return [
+            *KeyPages(guarded, settings.keys_file, tell_end, clock).routes(),
+            *FirstRun(guarded, deps, desk).routes(),
+            *CatalogPages(guarded, desk, Audit(deps.actions.audit, clock), clock).routes(),
+        ]
+
+    return routes
