@@ -67,7 +67,7 @@ GRANTS: dict[str, list[Grant]] = {
         (TOPIC, "cost.events", "READ"), (TOPIC, "cost.catalog", "READ"), (TOPIC, "usage.events", "DESCRIBE"),
         (TOPIC, "usage.events.*", "DESCRIBE"), (TOPIC, "usage.dead-letter", "DESCRIBE"),
         (TOPIC, "cost.rollups", "DESCRIBE"), (GROUP, "outlay-*", "DESCRIBE"),
-        (TOPIC, "keys.revocations", "READ"),
+        (TOPIC, "keys.revocations", "READ"), (TOPIC, "keys.revocations", "WRITE"), (TOPIC, "cost.catalog", "WRITE"),
     ],
     **{tenant: [(TOPIC, f"usage.events.{tenant}", "WRITE")] for tenant in DIRECT},
 }  # fmt: skip
@@ -233,5 +233,5 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 MODULES = {
     "pricer": "outlay_pricer.main", "repricer": "outlay_pricer.repricing.main", "aggregator": "outlay_aggregator.main",
-    "alerter": "outlay_alerter.main", "console": "outlay_console.main",
+    "alerter": "outlay_alerter.main", "console": "outlay.setup",
 }  # fmt: skip
