@@ -3,9 +3,9 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 PROJECTS := $(wildcard pyproject.toml */pyproject.toml services/*/pyproject.toml)
-# How many processes share the unit tests, and how many the tests that need a stack, each with one (1.6 GB). 0: no others.
+# How many processes share the unit tests, and how many the tests that need a stack, each with its own (4 GB). 0: no others.
 WORKERS ?= 2
-STACKS ?= 0
+STACKS ?= 2
 CODE := outlay sdk schemas kit reports services tests benchmarks examples
 
 # uv trusts the certificates that the system trusts, as pip does: a company's proxy has an authority of its own.
@@ -76,7 +76,7 @@ test: check ## everything that runs here, on the real Kafka and the real ClickHo
 	  set -x; $(BIN)/pytest tests --ignore tests/unit -q -m "$$chosen" -n $(STACKS) --dist loadfile --durations 40 --durations-min 5
 
 chaos: setup ## every promise of docs/guarantees.md, the long tests too, with a table of what was survived
-	$(BIN)/pytest tests -q --promises --timeout 1800
+	$(BIN)/pytest tests -q --promises --timeout 1800 -n $(STACKS) --dist loadfile
 
 CONTAINERS ?= $(CURDIR)/dist/containers
 containers: setup ## docker-compose.yml in a Docker engine: up, alert, kill -9, down and up, the chart's pods, testcontainers
