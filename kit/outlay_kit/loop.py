@@ -105,10 +105,12 @@ class Loop:
         backoff: Backoff | None = None,
         pace: Callable[[], float] = lambda: 0.0,
         settled: Callable[[], int] | None = None,
+        handled: Callable[[], int] | None = None,
         timer: Timer | None = None,
     ) -> None:
         """`pace()`: seconds that a batch should gather at least. `settled()`: how many batches with records are durable
-        (by default each when `handle` returns)."""
+        (by default each when `handle` returns). `handled()`: how many are durable but for what delays no later one (by
+        default likewise)."""
         self._source = source
         self._handle = handle
         self._clock = clock
@@ -120,6 +122,8 @@ class Loop:
         self._timer = timer
         self._handled = 0
         self._settled = settled or (lambda: self._handled)
+        self._done = handled or (lambda: self._handled)
+        self._noted = 0
         self._open: deque[tuple[int, Committable]] = deque()
         """Handled batches that are not committed, by number."""
         self._pending = False
@@ -152,20 +156,23 @@ class Loop:
             self._handled += 1
             self._open.append((self._handled, batch.committable))
             RECORDS.inc(len(batch.records))
-        self._commit(new=bool(batch.records))
+        self._commit()
         self._note_lag()
 
-    def _commit(self, new: bool) -> None:
+    def _commit(self) -> None:
         durable = self._settled()
         offsets: dict[Partition, int] = {}
         while self._open and self._open[0][0] <= durable:
             for partition, offset in self._open.popleft()[1].offsets.items():
                 offsets[partition] = max(offset, offsets.get(partition, 0))
             BATCHES.inc()
+        done = self._done()
         handled: dict[Partition, int] = {}
-        if new:
-            for _, committable in self._open:
-                handled.update(committable.offsets)
+        if offsets or done > self._noted:
+            for number, committable in self._open:
+                if number <= done:
+                    handled.update(committable.offsets)
+        self._noted = done
         if offsets or handled:
             self._persist(lambda: self._source.commit(Committable(offsets, handled)))
         if offsets:

@@ -24,7 +24,8 @@ TIME: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,6})?(?:Z|[+-][0
 """A time as services write it, and as the engine reads it exactly: microseconds at most, one zone."""
 AMOUNT: Final = rf"-?[0-9]{{1,26}}(?:\.[0-9]{{1,{MAX_COST_PLACES}}})?"
 """USD as services write them."""
-METER: Final = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
+METER_NAME: Final = r"[a-z][a-z0-9_]{0,63}"
+METER: Final = re.compile(rf"{METER_NAME}\Z")
 
 
 def check_quantity(quantity: Decimal, path: str) -> None:

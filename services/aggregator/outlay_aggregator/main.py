@@ -1,6 +1,8 @@
 """Wires the aggregator. Run as `python -m outlay_aggregator.main`; see settings.py for its environment."""
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
+from outlay_aggregator.aside import Aside
+from outlay_aggregator.rollups import Rollups
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
 from outlay_kit.clickhouse import ClickHouseClient
@@ -36,7 +38,11 @@ def main() -> None:
     clickhouse = ClickHouseClient(settings.clickhouse)
     service.watch_partitions(settings.group, TOPICS, lambda: clickhouse.command("SELECT 1"))
     tracing = start("aggregator")
-    aggregator = Aggregator(_store(settings), sink, clock, settings, health.progress, tracing=tracing)
+    # A thread of its own, and so a store and checks of its own, for what may wait.
+    aside = Aside(Rollups(_store(settings), sink, settings), clock, settings).start()
+    aggregator = Aggregator(
+        _store(settings), sink, clock, settings, health.progress, tracing=tracing, aside=aside
+    )
     Loop(
         source,
         aggregator.handle,
@@ -46,6 +52,7 @@ def main() -> None:
         bounds=Bounds(linger=settings.linger_seconds, max_bytes=settings.max_batch_bytes),
         pace=aggregator.pace,
         settled=aggregator.settled,
+        handled=aggregator.handled,
     ).run()
     sink.close()
     if tracing is not None:

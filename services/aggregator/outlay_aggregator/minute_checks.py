@@ -5,7 +5,7 @@ in the rollup and exact in the ledger. The other dimensions are not folded: a pr
 every event makes a cell of every event, and only the producer can fix that.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -56,8 +56,9 @@ class MinuteChecks:
         self._watch = CardinalityWatch(cells)
         self._named: set[tuple[str, str]] = set()
 
-    def check(self, lines: Sequence[bytes]) -> int:
-        """Store conflicts before the engine merges them to one row, and name producers; return the events.
+    def check(self, lines: Sequence[bytes]) -> Counter[str]:
+        """Store conflicts before the engine merges them to one row, and name producers; return the events
+        of each tenant.
 
         `lines`: recomputed minutes. A minute without repeated events costs one count. Raises Retryable.
         """
@@ -75,7 +76,10 @@ class MinuteChecks:
         ]
         for found in self._store.keep_high_cardinality(wide) if wide else ():
             self._name(found)
-        return sum(counted.values())
+        events = Counter[str]()
+        for window, count in counted.items():
+            events[window.tenant] += count
+        return events
 
     def _name(self, found: HighCardinalitySource) -> None:
         label = (found.tenant, found.source[:200])

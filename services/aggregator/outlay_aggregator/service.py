@@ -7,8 +7,8 @@
 4. publish each window
 5. (the loop) commit
 
-Old and future minutes, of which there may be ten thousands, may wait in a queue so that the live ones do not; the
-batches that brought them stay uncommitted until then (docs/adr/0013).
+Old and future minutes, of which there may be ten thousands, and those of tenants whose windows take long, may wait so
+that the others do not (aside.py); the batches that brought them stay uncommitted until then (docs/adr/0013).
 
 A crash after any step repeats the steps before it, which changes nothing: the ledger keeps one row per identity, and
 a window is a function of the ledger.
@@ -16,30 +16,29 @@ a window is a function of the ledger.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from outlay_aggregator import metrics
 from outlay_aggregator.adapters.ledger_store import LedgerStore, MalformedError
+from outlay_aggregator.aside import Aside
 from outlay_aggregator.domain import dead_letters, record_parser
 from outlay_aggregator.domain.record_parser import BadLine
-from outlay_aggregator.domain.windows import GRAINS, BackfillQueue, Window, chunks, widen
+from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.identities import Identities, settle
-from outlay_aggregator.minute_checks import MinuteChecks
+from outlay_aggregator.rollups import Rollups
 from outlay_aggregator.settings import Settings
-from outlay_kit.broker import Batch, OversizeError, Record, RecordSink, deliver
+from outlay_kit.broker import Batch, OversizeError, Record, RecordSink
 from outlay_kit.clock import Clock
 from outlay_kit.failpoints import failpoint
 from outlay_kit.telemetry import get_logger
 from outlay_kit.tracing import MOST_IN_BATCH, parents
 from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import DeadLetter, Grain, encoder
-from outlay_schemas.topics import DEAD_LETTER, ROLLUPS
+from outlay_schemas.events import DeadLetter, encoder
+from outlay_schemas.topics import DEAD_LETTER
 
 if TYPE_CHECKING:
     from outlay_kit.otel import Tracing
@@ -49,8 +48,6 @@ _CHEAP_SHARE = 0.2
 _CHEAP_LINGER = 1.0
 _LIVE, _AHEAD = timedelta(hours=2), timedelta(minutes=5)
 """Minutes younger than this never wait; those further ahead do: a producer may name a whole day of them."""
-_CATCH_UP_SECONDS, _LEAST_DUE = 1.0, 200
-"""Seconds that the minutes that wait may take in a batch, and how many are recomputed however long that takes."""
 _MOST_INSERTS = 100
 """Inserts that search a tenant's lines in a batch for those that the engine refuses."""
 
@@ -76,19 +73,17 @@ class Aggregator:
         progress: Callable[[], None] = lambda: None,
         *,
         tracing: "Tracing | None" = None,
+        aside: Aside | None = None,
     ) -> None:
-        """`progress()` is called during a batch: a batch with many windows is not a stall."""
+        """`progress()` is called during a batch: a batch with many windows is not a stall. `aside`: works on what may
+        wait, in a thread and with a store of its own; without it, that is done at the end of each batch."""
         self._store, self._sink, self._clock = store, sink, clock
         self._settings = settings or Settings()
         self._progress, self._tracing = progress, tracing
         self._pace = 0.0
         self._batches = 0
-        self._backfill = BackfillQueue(
-            self._settings.backfill_minutes_per_batch,
-            self._settings.most_backfill_minutes,
-            _LEAST_DUE,
-        )
-        self._minute_checks = MinuteChecks(store, self._settings.user_cells)
+        self._rollups = Rollups(store, sink, self._settings)
+        self._aside = aside or Aside(self._rollups, clock, self._settings, progress)
         self._identities = Identities(store, self._settings.identity_filter_bits)
 
     def pace(self) -> float:
@@ -97,7 +92,11 @@ class Aggregator:
 
     def settled(self) -> int:
         """Return how many batches with records, counted from the first, are durable with all their windows."""
-        return self._backfill.settled(self._batches)
+        return self._aside.settled(self._batches)
+
+    def handled(self) -> int:
+        """Return how many batches are durable but for old minutes that wait: those delay no one."""
+        return self._aside.handled(self._batches)
 
     def handle(self, batch: Batch) -> None:
         """Make a batch durable: ledger, rollups, messages, except old minutes that wait (`settled`).
@@ -107,11 +106,11 @@ class Aggregator:
         started = self._clock.monotonic()
         records = [record for record in batch.records if record.topic != DEAD_LETTER.name]
         self._identities.follow(records)
-        minutes = self._write(records)
+        minutes, sizes = self._write(records)
         self._store_dead_letters([record for record in batch.records if record.topic == DEAD_LETTER.name])
         failpoint("after_ledger")
         written = self._clock.monotonic()
-        live = self._put_off(minutes)
+        live = self._put_off(minutes, sizes)
         events = self._roll_up(live) if live else 0
         if batch.records:
             done = self._clock.monotonic()
@@ -119,32 +118,39 @@ class Aggregator:
             if self._tracing is not None:
                 now, seconds = self._clock.now(), (written - started, done - written)
                 note_batch(self._tracing, batch.records, now, seconds, len(live))
-        self._catch_up()
+        self._aside.turn(idle=not batch.records)
         self._batches += bool(batch.records)
         self._identities.done(records)
 
-    def _put_off(self, minutes: set[Window]) -> set[Window]:
+    def _put_off(self, minutes: set[Window], sizes: Mapping[str, int]) -> set[Window]:
         now = self._clock.now()
         since, until = int((now - _LIVE).timestamp()), int((now + _AHEAD).timestamp())
         live = {minute for minute in minutes if since <= minute.start <= until}
-        self._backfill.put_off(minutes - live, self._batches + 1)
-        return live
+        slow = self._aside.slow(sizes)
+        waiting = {minute for minute in live if minute.tenant in slow}
+        self._aside.put_off(minutes - live, waiting, self._batches + 1)
+        return live - waiting
 
-    def _catch_up(self) -> None:
-        minutes = self._backfill.due()
-        if minutes:
-            started = self._clock.monotonic()
-            self._roll_up(minutes)
-            self._backfill.done(minutes, in_time=self._clock.monotonic() - started <= _CATCH_UP_SECONDS)
-        metrics.BACKFILL_WAITING.set(len(self._backfill))
+    def _roll_up(self, minutes: set[Window]) -> int:
+        """Do steps 3 and 4; return the events."""
+        started = self._clock.monotonic()
+        done = self._rollups.roll_up(minutes, self._progress)
+        self._aside.note(done, self._clock.monotonic() - started)
+        return done.events
 
-    def _write(self, records: Sequence[Record]) -> set[Window]:
+    def _write(self, records: Sequence[Record]) -> tuple[set[Window], Counter[str]]:
+        """Do steps 1 and 2; return the changed minutes, and the bytes of each tenant."""
         oldest = self._clock.now() - timedelta(days=self._settings.retention_days)
         readings = [record_parser.read(record.value, oldest, self._identities.seen) for record in records]
         self._refuse([(r, bad) for r, reading in zip(records, readings, strict=True) for bad in reading.bad])
         body = b"\n".join(reading.body for reading in readings if reading.events)
+        sizes = Counter[str]()
+        for reading in readings:
+            tenants = {minute.tenant for minute in reading.minutes}  # nearly always one
+            for tenant in tenants:
+                sizes[tenant] += len(reading.body) // len(tenants)
         if not body:
-            return set()
+            return set(), sizes
         metrics.EVENTS.inc(sum(reading.events for reading in readings))
         metrics.BYTES.inc(len(body))
         try:
@@ -154,7 +160,8 @@ class Aggregator:
             minutes = self._write_checked(records, oldest)
         failpoint("after_insert")
         suspects = [suspect for reading in readings for suspect in reading.suspects]
-        return minutes | settle(self._store, suspects, -(-int(oldest.timestamp()) // 60) * 60)
+        minutes |= settle(self._store, suspects, -(-int(oldest.timestamp()) // 60) * 60)
+        return minutes, sizes
 
     def _write_checked(self, records: Sequence[Record], oldest: datetime) -> set[Window]:
         """Write records of which the engine refused a line; return the minutes of the lines that were written."""
@@ -228,40 +235,6 @@ class Aggregator:
     def _store_rows(self, rows: Iterable[DeadLetter]) -> None:
         self._store.append("dead_letters", b"\n".join(map(encoder.encode, rows)))
 
-    def _roll_up(self, minutes: set[Window]) -> int:
-        """Do steps 3 and 4, the newest minutes first, so that a backfill does not delay live ones; return the events.
-
-        Hours follow all their minutes and days all their hours, so each is computed once per batch.
-        """
-        failpoint("before_rollup")
-        events = 0
-        for grain in GRAINS:
-            windows = {widen(minute, grain) for minute in minutes}
-            for chunk in chunks(windows, self._settings.window_chunk):
-                lines = self._store.recompute(grain, chunk)
-                self._publish(grain, lines)
-                self._progress()
-                if grain == "minute":
-                    events += self._minute_checks.check(lines)
-        failpoint("after_rollup")
-        return events
-
-    def _publish(self, grain: Grain, lines: Sequence[bytes]) -> None:
-        metrics.WINDOWS.labels(grain).inc(len(lines))
-        sent = []
-        for line in lines:
-            tenant = msgspec.json.decode(line, type=_Tenant).tenant.encode()
-            sent.append((line, tenant, self._sink.send(ROLLUPS.name, line, tenant)))
-        for line, tenant, future in sent:
-            try:
-                future.result(timeout=120)
-            except OversizeError:
-                metrics.OVERSIZE.inc()  # publish it without its details: the rollup tables have them
-                try:
-                    deliver(self._sink, ROLLUPS.name, [dead_letters.thin(line)], tenant)
-                except OversizeError:
-                    deliver(self._sink, ROLLUPS.name, [dead_letters.thin(line, ())], tenant)
-
     def _note(self, started: float, written: float, done: float, *, minutes: int, events: int) -> None:
         metrics.LEDGER_SECONDS.observe(written - started)
         metrics.ROLLUP_SECONDS.observe(done - written)
@@ -271,10 +244,6 @@ class Aggregator:
             share, most = max(share, _CHEAP_SHARE), min(most, _CHEAP_LINGER)
         self._pace = min(most, max(0.0, (done - written) / share - (done - started)))
         metrics.PACE.set(self._pace)
-
-
-class _Tenant(msgspec.Struct):
-    tenant: str
 
 
 def _place(record: Record) -> tuple[str, int, int]:

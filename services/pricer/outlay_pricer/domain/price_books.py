@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import lru_cache
 from operator import attrgetter
 
 from outlay_pricer.domain.matching import Facts, Test, compile_facts, compile_words
@@ -15,6 +16,8 @@ from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity
 from outlay_schemas.grammar import check_quantity
 
+MAX_PROVIDERS = 1024
+"""Kinds and providers whose rules are remembered."""
 _FACTS = {*OWNERS, "activity", "tenant", "source"}
 
 
@@ -37,8 +40,8 @@ class CompiledRule:
             PricePeriod(dated, {name: CompiledMeter(price) for name, price in dated.meters.items()})
             for dated in rule.prices
         ]
-        named = {"kind": rule.kind or ("*",), "sku": rule.sku}
-        self._named = compile_facts({**named, "provider": rule.provider} if rule.provider else named)
+        self._kind, self.has_sku = compile_words(rule.kind or ("*",)), compile_words(rule.sku)
+        self._provider = compile_words(rule.provider) if rule.provider else None
         self._where: Test = compile_facts({_fact(key): words for key, words in rule.where.items()})
         self._assumes: list[tuple[str, str, Callable[[str], bool]]] = [
             (key, _fact(key), compile_words(words)) for key, words in rule.assumes.items()
@@ -50,7 +53,11 @@ class CompiledRule:
 
     def names(self, kind: str, provider: str, sku: str) -> bool:
         """Tell whether the rule may be about such an event."""
-        return self._named({"kind": kind, "provider": provider, "sku": sku})
+        return self.is_about(kind, provider) and self.has_sku(sku)
+
+    def is_about(self, kind: str, provider: str) -> bool:
+        """Tell whether the rule may be about such an event, whatever its sku."""
+        return (self._provider is None or self._provider(provider)) and self._kind(kind)
 
     def fits(self, facts: Facts) -> bool:
         """Tell whether an event says what the rule wants, and nothing else than what it assumes."""
@@ -134,10 +141,15 @@ class CompiledPriceBooks:
         self.contexts = frozenset(key for rule in self._factors for key in rule.rule.where)
         """Attributes for whose values there are factors."""
         self._fx = fx
+        self._about = lru_cache(MAX_PROVIDERS)(self._find_about)
+        """The rules that may be about a kind and a provider, whatever the sku."""
+
+    def _find_about(self, kind: str, provider: str) -> list[CompiledRule]:
+        return [rule for rule in self._rules if rule.is_about(kind, provider)]
 
     def candidates(self, kind: str, provider: str, sku: str) -> list[CompiledRule]:
         """Return the rules that may be about such an event, best first."""
-        return [rule for rule in self._rules if rule.names(kind, provider, sku)]
+        return [rule for rule in self._about(kind, provider) if rule.has_sku(sku)]
 
     def factor(
         self, unpriced: Sequence[str], provider: str, sku: str, facts: Facts, at: datetime
