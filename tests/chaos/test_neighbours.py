@@ -11,8 +11,8 @@ from tests.support.promises import Tally
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos, pytest.mark.timeout(900)]
 
-MOST_SECONDS = 10.0
-"""By how much a hostile tenant may delay the figures of another."""
+NOISE_SECONDS = 2.0
+"""What the slowest of 60 events may take beyond twice the time alone: a pause of the machine, not of the pipeline."""
 
 
 def measure(
@@ -43,7 +43,7 @@ def test_p17_a_hostile_tenant_does_not_delay_its_neighbour(
     wrong = pipeline.mismatches(neighbour.sent)
     tally("P17", summary(kind, hostile, before, during), hostile.accepted, 0, wrong)
     assert wrong == 0
-    assert p99(during) < 2 * p99(before) + MOST_SECONDS
+    assert p99(during) < 2 * p99(before) + NOISE_SECONDS
     pipeline.settle(600)
 
 
@@ -53,7 +53,7 @@ def test_p17_negative_control_without_shares_the_neighbour_waits_for_the_backlog
     pipeline = Pipeline(stores, tmp_path / "run")
     pipeline.ingest.env["OUTLAY_INGEST_FAIR_SECONDS"] = "0"
     hostile, _, before, during = measure(pipeline, "many", head_start=30)
-    limit = 2 * p99(before) + MOST_SECONDS
+    limit = 2 * p99(before) + NOISE_SECONDS
     late = sum(seconds > limit for seconds in during)
     tally.control("P17", summary("many, no shares", hostile, before, during), hostile.accepted, 0, late)
     assert late > 0

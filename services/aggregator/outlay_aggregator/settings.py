@@ -34,7 +34,7 @@ class Settings(ServiceSettings):
     window_chunk: int = Field(default=200, ge=1, le=5000)
     """Windows recomputed by one statement."""
     backfill_minutes_per_batch: int = Field(default=1000, ge=1)
-    """Minutes older than two hours that are recomputed with each batch of live ones."""
+    """Minutes older than two hours that are recomputed at a time."""
     most_backfill_minutes: int = Field(default=250_000, ge=1)
     """Older minutes that may wait; above it, as many more are recomputed."""
     identity_filter_bits: int = Field(default=29, ge=20, le=32)

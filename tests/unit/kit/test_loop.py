@@ -278,6 +278,20 @@ def test_a_batch_that_is_put_off_is_committed_when_it_is_settled_and_not_before(
     assert turns == [1, 1, 0, 0]
 
 
+def test_what_is_handled_but_not_settled_is_noted_when_it_is_and_not_before() -> None:
+    rig = Rig()
+    handled, commits = [0], list[Committable]()
+    loop = rig.loop(lambda _: None, settled=lambda: 0, handled=lambda: handled[0])
+    rig.source.commit = commits.append  # type: ignore[method-assign]
+    for n in range(2):
+        rig.broker.append("t", b"%d" % n)
+        loop.turn()
+    assert commits == []
+    for handled[0] in (1, 2, 2):
+        loop.turn()
+    assert commits == [Committable({}, {("t", 0): 1}), Committable({}, {("t", 0): 2})]
+
+
 def test_several_batches_that_are_settled_at_once_are_one_commit() -> None:
     rig = Rig()
     settled = [0]
