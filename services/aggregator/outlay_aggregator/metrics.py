@@ -12,7 +12,10 @@ WINDOWS = Counter("outlay_windows_total", "Windows recomputed", ["grain"])
 DIRTY = Histogram(
     "outlay_dirty_minutes", "Minutes that a batch changed", buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 10_000)
 )
-BACKFILL_WAITING = Gauge("outlay_backfill_minutes_waiting", "Minutes that wait to be recomputed: old ones and those of slow tenants")
+BACKFILL_WAITING = Gauge(
+    "outlay_backfill_minutes_waiting",
+    "Minutes that wait to be recomputed: old ones and those of slow tenants",
+)
 CONFLICTS = Counter("outlay_conflicts_total", "Rows with one identity that differ, each time they are found")
 MOVED = Counter(
     "outlay_events_moved_total", "Events that came again with another time and were retracted at the first"

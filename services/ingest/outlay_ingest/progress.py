@@ -20,6 +20,8 @@ from outlay_schemas.topics import USAGE_EVENTS
 
 log = get_logger(__name__)
 _EVERY = 0.5
+_REQUEST_BYTES = 4096
+"""What a request weighs beside its bytes: each record takes some milliseconds to price, however small it is."""
 _RETRY_SECONDS = 2.0
 _STANDSTILL = 45.0
 """Seconds without a step of any group after which everyone is admitted: that is an outage, and no tenant's load."""
@@ -74,9 +76,9 @@ class Fairness:
         )
 
     def take(self, tenant: str, size: int) -> None:
-        """Note accepted work of `size` bytes."""
+        """Note an accepted request of `size` bytes."""
         if self._applies():
-            self._share.take(tenant, size, self._clock.now())
+            self._share.take(tenant, size + _REQUEST_BYTES, self._clock.now())
 
     def tick(self) -> None:
         """Take up what was counted since."""

@@ -130,3 +130,13 @@ async def test_while_nothing_moves_for_long_everyone_is_admitted(tmp_path: Path)
     assert answers[-1] == 429
     rig.clock.sleep(46)
     assert (await rig.post(greedy(rig, 4), NDJSON)).status_code == 202
+
+
+async def test_many_small_requests_weigh_more_than_their_bytes(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    other = rig.make_key("other")
+    rig.keys.refresh()
+    answers = [(await rig.post(usage(str(n)))).status_code for n in range(300)]
+    assert answers[:200] == [202] * 200
+    assert answers[-1] == 429
+    assert (await rig.post(usage(), key=other)).status_code == 202
