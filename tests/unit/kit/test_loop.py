@@ -282,7 +282,7 @@ def test_what_is_handled_but_not_settled_is_noted_when_it_is_and_not_before() ->
     rig = Rig()
     handled, commits = [0], list[Committable]()
     loop = rig.loop(lambda _: None, settled=lambda: 0, handled=lambda: handled[0])
-    rig.source.commit = commits.append  # type: ignore[method-assign]
+    rig.source.commit = commits.append  # type: ignore[assignment, method-assign]
     for n in range(2):
         rig.broker.append("t", b"%d" % n)
         loop.turn()
