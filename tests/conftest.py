@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from tests.support.endings import ends
 from tests.support.promises import (
     pytest_addoption,
     pytest_collection_modifyitems,
@@ -15,7 +16,7 @@ from tests.support.promises import (
 from tests.support.stack import stack
 
 __all__ = [
-    "pytest_addoption", "pytest_collection_modifyitems", "pytest_terminal_summary", "stack", "tally",
+    "ends", "pytest_addoption", "pytest_collection_modifyitems", "pytest_terminal_summary", "stack", "tally",
 ]  # fmt: skip
 
 # The same examples every time, so that a run says something about the change and not about luck;

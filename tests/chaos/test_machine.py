@@ -20,7 +20,7 @@ from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.stores import Stores
 from tests.support.processes import until
 from tests.support.promises import Tally
-from tests.support.system import Cli, RunningIngest, end_systems
+from tests.support.system import Cli, RunningIngest
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos, pytest.mark.timeout(1800)]
 
@@ -179,5 +179,5 @@ def test_p10_a_disk_that_is_full_for_a_while_under_load(tmp_path: Path, tally: T
         assert lost == 0
         cli("down")
     finally:
-        end_systems()
+        cli.kill()
         subprocess.run(["umount", "-l", str(home)], check=False)

@@ -1,11 +1,11 @@
-"""Fixtures: a Kafka with its topics, a broker that a test may stop, and the end of all processes."""
+"""Fixtures: a Kafka with its topics, and a broker that a test may stop."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.processes import Broker, end_all, prepare
+from tests.support.processes import Broker, prepare
 
 from outlay_kit.settings import KafkaSettings
 
@@ -27,9 +27,3 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     prepare(own.settings)
     yield own
     own.kill()
-
-
-@pytest.fixture(autouse=True)
-def _ends() -> Iterator[None]:
-    yield
-    end_all()

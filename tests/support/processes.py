@@ -11,9 +11,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
+from tests.support.endings import started
 
 from outlay.catalog import load_default
 from outlay.catalog.publish import publish_if_absent
@@ -42,15 +44,9 @@ def prepare(kafka: KafkaSettings) -> None:
     publish_if_absent(kafka, load_default(), SystemClock())
 
 
-_started: list["Service"] = []
-
-
-def end_all() -> None:
-    """Kill what a test left running."""
-    while _started:
-        service = _started.pop()
-        if not service.ended():
-            service.kill()
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait(timeout=10)
 
 
 @dataclass
@@ -85,7 +81,7 @@ class Service:
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
             )
-        _started.append(self)
+        started(partial(_kill, self.process))
 
     def ready(self) -> bool:
         try:
@@ -103,8 +99,7 @@ class Service:
 
     def kill(self) -> None:
         """End it as a power cut does."""
-        self.running.kill()
-        self.running.wait(timeout=10)
+        _kill(self.running)
 
     def stop(self, seconds: float = 20) -> int:
         """Ask it to end; return its exit status."""

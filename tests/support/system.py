@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.support.endings import started
 from tests.support.processes import Ingest
 
 from outlay.local.state import LocalState, running
-
-_up: set[Path] = set()
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Cli:
     def __call__(self, *args: str, stdin: str = "", status: int = 0) -> str:
         """Run `outlay ARGS`, expect its exit status, return what it printed."""
         if args[0] == "up":
-            _up.add(self.home)
+            started(self.kill)
         done = subprocess.run(
             [self.python, "-m", "outlay", *args],
             env=self.env,
@@ -57,12 +56,10 @@ class Cli:
         assert state is not None
         return state
 
-
-def end_systems() -> None:
-    """Kill what still runs of the systems that tests brought up, supervisors first."""
-    while _up:
-        if (state := running(_up.pop())) is None:
-            continue
+    def kill(self) -> None:
+        """Kill the system if it runs, its supervisor first."""
+        if (state := running(self.home)) is None:
+            return
         supervisor = psutil.Process(state.pid)
         for process in (supervisor, *supervisor.children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -4,7 +4,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from tests.support.processes import Service, end_all, prepare, until
+from tests.support.processes import Service, prepare, until
 from tests.support.stack import Stack
 
 from outlay_kit.kafka import KafkaSink, KafkaSource, deliver
@@ -39,5 +39,4 @@ def test_p14_an_aggregator_that_owns_nothing_is_not_well_while_no_member_works_o
         assert aggregator.running.returncode == 70
         assert "stalled" in aggregator.log.read_text()
     finally:
-        end_all()
         idle.close()

@@ -2,7 +2,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from tests.support.processes import end_all, prepare
+from tests.support.processes import prepare
 from tests.support.stack import Stack
 
 from outlay_kit.clickhouse import ClickHouseClient
@@ -29,9 +29,3 @@ def clickhouse(house: ClickHouseSettings) -> Iterator[ClickHouseClient]:
 def kafka(stack: Stack) -> KafkaSettings:
     prepare(stack.kafka)
     return stack.kafka
-
-
-@pytest.fixture(autouse=True)
-def _ends() -> Iterator[None]:
-    yield
-    end_all()

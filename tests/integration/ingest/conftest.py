@@ -1,5 +1,5 @@
 """A bus with its topics, and every process ended after each test."""
 
-from tests.support.broker_fixtures import _ends, broker, kafka
+from tests.support.broker_fixtures import broker, kafka
 
-__all__ = ["_ends", "broker", "kafka"]
+__all__ = ["broker", "kafka"]

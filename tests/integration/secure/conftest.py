@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.support.processes import end_all, prepare
+from tests.support.processes import prepare
 from tests.support.secure import DIRECT, Encrypted, Secure, encrypted
 from tests.support.stack import Stack
 
@@ -23,9 +23,3 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
 def over_tls(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encrypted]:
     with encrypted(stack, tmp_path_factory.mktemp("tls")) as front:
         yield front
-
-
-@pytest.fixture(autouse=True)
-def _ends() -> Iterator[None]:
-    yield
-    end_all()
