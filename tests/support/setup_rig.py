@@ -21,6 +21,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.settings import ClickHouseSettings, KafkaSettings
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.proposals import Proposal
 
 TENANTS = ("default", "globex")
 PEOPLE = OidcSettings(
@@ -38,9 +39,16 @@ class MemoryDesk(Desk):
         everyone = Budget(id="all", name="Everyone", tenant="*", amount=Decimal(7))
         self.kept = [Catalog(revision=1, created_at=NOW, budgets=(own, everyone))]
         self.rival: Catalog | None = None
+        self.proposed: dict[str, Proposal] = {}
 
     def current(self) -> Catalog:
         return self.kept[-1]
+
+    def proposals(self) -> list[Proposal]:
+        return list(self.proposed.values())
+
+    def keep(self, proposal: Proposal) -> None:
+        self.proposed[proposal.id] = proposal
 
     def plan(self, old: Catalog, new: Catalog, part: str, tenant: str) -> Plan:
         return Plan(changes(old, new), None, [], [])

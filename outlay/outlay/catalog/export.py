@@ -1,5 +1,6 @@
 """Writes a catalog as the folder of YAML that `load` reads, and makes a new folder to start from."""
 
+import textwrap
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -44,6 +45,11 @@ def to_yaml(value: Any) -> str:
     return yaml.dump(
         plain(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
     )
+
+
+def alone(item: Any) -> str:
+    """Return an item of a list as YAML, without the dash before it."""
+    return textwrap.dedent(to_yaml([item]).replace("-", " ", 1)).strip()
 
 
 def plain(value: Any) -> Any:

@@ -177,6 +177,9 @@ def publish(
     by the new revision. Past events keep their price until `outlay reprice`; unpriced ones are priced again by
     themselves.
 
+    This writes to Kafka itself, so it waits for no approver, also where the console does (OUTLAY_CONSOLE_APPROVAL).
+    Who may do so, the access rules of Kafka say.
+
     Examples:
 
         outlay catalog publish my-catalog --note "EDP renewed, ticket FIN-231"

@@ -3,18 +3,26 @@
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from outlay.catalog.diff import Change, changes
 from outlay.catalog.publish import CatalogTopic
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
+from outlay_kit.errors import Retryable
+from outlay_kit.kafka import KafkaSink, Record, deliver
+from outlay_kit.offsets import read_whole
 from outlay_kit.settings import ClickHouseSettings, KafkaSettings, load
 from outlay_schemas.catalog import Catalog, decode_catalog
+from outlay_schemas.proposals import PREFIX, Proposal
+from outlay_schemas.topics import CATALOG
 
 if TYPE_CHECKING:  # imported where they are used: the console is ready sooner
     from outlay_alerter.notify.notification import DeliveryResult
@@ -57,6 +65,7 @@ class Desk:
     """The catalog in force and what can be done with it. Every method raises Retryable where a store is away."""
 
     def __init__(self, kafka: KafkaSettings, clickhouse: ClickHouseSettings, clock: Clock) -> None:
+        self._kafka = kafka
         self._topic = CatalogTopic(kafka)
         self._seen: deque[Catalog] = deque(maxlen=_SEEN)
         self._feed = CatalogFeed(kafka, _numbered, clock, self._seen.append)
@@ -75,6 +84,32 @@ class Desk:
             return self._feed.current()
         except LookupError:
             return None
+
+    def known(self) -> Catalog:
+        """Return the catalog in force. Raises Retryable before the first."""
+        known = self.current()
+        if known is None:
+            raise Retryable("no catalog was published yet, or the console has not read it yet")
+        return known
+
+    def proposals(self) -> list[Proposal]:
+        """Return every proposal. What was decided stays decided."""
+        found: dict[bytes, Proposal] = {}
+
+        def take(record: Record) -> None:
+            if record.key and record.key.startswith(PREFIX) and record.value:
+                known = found.get(record.key)
+                if known is None or known.state == "open":
+                    found[record.key] = msgspec.json.decode(record.value, type=Proposal)
+
+        read_whole(self._kafka, CATALOG.name, take)
+        return list(found.values())
+
+    def keep(self, proposal: Proposal) -> None:
+        """Return when a proposal, or what was decided of it, is durable."""
+        with closing(KafkaSink(self._kafka)) as sink:
+            key = PREFIX + proposal.id.encode()
+            deliver(sink, CATALOG.name, [msgspec.json.encode(proposal)], key)
 
     def plan(self, old: Catalog, new: Catalog, part: str, tenant: str) -> Plan:
         """Return what publishing `new` would change, and would have changed; for one tenant, or all if empty."""

@@ -21,7 +21,7 @@ from outlay_kit.errors import Retryable
 
 OWN = ("budgets", "rules")
 """Parts whose items belong to a tenant each: its admins change these, and no other's."""
-TABS = ("start", *forms.MODELS, "keys", "history")
+TABS = ("start", *forms.MODELS, "proposals", "keys", "history")
 _LISTS = dict.fromkeys(forms.MODELS, "/setup/{part}")
 
 
@@ -46,7 +46,7 @@ class Asked:
     @property
     def tabs(self) -> Sequence[str]:
         """The pages that it may open."""
-        found = TABS if self.operator else ("start", *OWN, "keys")
+        found = TABS if self.operator else ("start", *OWN, "proposals", "keys")
         role, teams = self.session.role, self.session.teams
         return [tab for tab in found if may_ask(role, teams, "GET", _LISTS.get(tab, f"/setup/{tab}"))]
 
@@ -57,8 +57,10 @@ Page = Callable[[Asked], Awaitable[Response]]
 class Guarded:
     """Shows each page as far as somebody may go. Whether their role may ask it at all, the console has checked."""
 
-    def __init__(self, shell: Shell, operator: str) -> None:
+    def __init__(self, shell: Shell, operator: str, *, approval: bool) -> None:
+        """`approval`: changes wait for a second person."""
         self._shell = shell
+        self._approval = approval
         self._operator = operator
 
     def route(self, path: str, page: Page, method: str = "GET") -> Route:
@@ -88,7 +90,8 @@ class Guarded:
     def show(self, asked: Asked, name: str, status: int = 200, **context: object) -> Response:
         """Return a page with what all pages of set-up show."""
         return self._shell.html(
-            name, status, asked.request, session=asked.session, tabs=asked.tabs, operator=asked.operator, **context
+            name, status, asked.request, session=asked.session, operator=asked.operator, approval=self._approval,
+            tabs=[tab for tab in asked.tabs if tab != "proposals" or self._approval], **context,
         )  # fmt: skip
 
 

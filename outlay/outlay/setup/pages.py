@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-import textwrap
+import secrets
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from starlette.routing import Route
 from outlay.catalog.checks import unreached
 from outlay.catalog.diff import changes
 from outlay.catalog.edit import Edit, UnknownItemError, apply, key_of, place_of
-from outlay.catalog.export import export, to_yaml
+from outlay.catalog.export import alone, export, to_yaml
 from outlay.catalog.publish import ConflictError
 from outlay.catalog.yaml_files import Problem
 from outlay.setup import forms
@@ -24,6 +24,7 @@ from outlay.setup.guard import Asked, Audit, Guarded
 from outlay_console.web import read_form
 from outlay_kit.clock import Clock
 from outlay_schemas.catalog import Catalog
+from outlay_schemas.proposals import Proposal
 
 T = TypeVar("T")
 _BYTES = 128 * 1024
@@ -46,7 +47,9 @@ class Draft:
 class CatalogPages:
     """Lists, forms and plans of the parts of the catalog, and its revisions."""
 
-    def __init__(self, guarded: Guarded, desk: Desk, audit: Audit, clock: Clock) -> None:
+    def __init__(self, guarded: Guarded, desk: Desk, audit: Audit, clock: Clock, *, approval: bool) -> None:
+        """`approval`: a change becomes a proposal, which another person publishes."""
+        self._approval = approval
         self._guarded = guarded
         self._desk = desk
         self._audit = audit
@@ -72,7 +75,7 @@ class CatalogPages:
 
     async def edit(self, asked: Asked) -> Response:
         """Show the form of an item, or of a new one."""
-        known, part = self._known(), asked.request.path_params["part"]
+        known, part = self._desk.known(), asked.request.path_params["part"]
         key = asked.request.query_params.get("key", "")
         if not key:
             kind = self._kind(part, asked.request.query_params.get("type", ""))
@@ -83,7 +86,7 @@ class CatalogPages:
 
     async def plan(self, asked: Asked) -> Response:
         """Show what a change would do, or what is wrong with it."""
-        draft, known = await self._draft(asked), self._known()
+        draft, known = await self._draft(asked), self._desk.known()
         new, problems, place = self._applied(known, draft.edit)
         if new is None or problems:
             return self._form(asked, draft, problems, place)
@@ -91,12 +94,14 @@ class CatalogPages:
 
     async def publish(self, asked: Asked) -> Response:
         """Publish a change that was planned, if nothing else was published since."""
-        draft, known = await self._draft(asked), self._known()
+        draft, known = await self._draft(asked), self._desk.known()
         new, problems, place = self._applied(known, draft.edit)
         if new is None or problems:
             return self._form(asked, draft, problems, place)
         if known.revision != draft.base:
             return await self._planned(asked, draft, known, new)
+        if self._approval:
+            return await self._propose(asked, draft, known)
         edit, base = draft.edit, draft.base
         what = {"part": edit.part, "key": edit.key, "removed": edit.fields is None, "note": draft.note}
         await self._audit.note(asked, "catalog.publish", f"after revision {base}", **what)
@@ -109,6 +114,18 @@ class CatalogPages:
                 return self._form(asked, draft, problems, place)
             return await self._planned(asked, draft, error.newest, again)
         return RedirectResponse(f"/setup/{edit.part}?published={revision}", 303)
+
+    async def _propose(self, asked: Asked, draft: Draft, known: Catalog) -> Response:
+        edit, who = draft.edit, asked.session
+        was = alone(self._item(asked, known, edit.part, edit.key)) if edit.key else ""
+        proposal = Proposal(
+            id=secrets.token_hex(6), tenant=who.tenant, part=edit.part, key=edit.key, kind=draft.kind,
+            fields=edit.fields, was=was, author=who.actor, at=self._clock.now(), note=draft.note,
+        )  # fmt: skip
+        what = {"part": edit.part, "key": edit.key, "removed": edit.fields is None, "note": draft.note}
+        await self._audit.note(asked, "catalog.propose", f"proposal {proposal.id}", **what)
+        await self._thread(lambda: self._desk.keep(proposal))
+        return RedirectResponse(f"/setup/proposals/{proposal.id}", 303)
 
     async def history(self, asked: Asked) -> Response:
         """Show the revisions with author and time."""
@@ -146,9 +163,9 @@ class CatalogPages:
         return self._items(asked, "channels", {"name": name, "answer": answer})
 
     def _items(self, asked: Asked, part: str, tested: Mapping[str, object] | None = None) -> Response:
-        known = self._known()
+        known = self._desk.known()
         rows = [
-            {"key": key_of(item, place), "item": item, "yaml": _alone(item)}
+            {"key": key_of(item, place), "item": item, "yaml": alone(item)}
             for place, item in enumerate(getattr(known, part))
             if asked.sees(part, item)
         ]
@@ -193,7 +210,7 @@ class CatalogPages:
             raise HTTPException(400, "The form lacks the revision that it began with. Open it again.")
         if len(note) > _NOTE or not note.isprintable():
             raise HTTPException(400, f"A note is one line of at most {_NOTE} characters.")
-        item = self._item(asked, self._known(), part, key) if key else None
+        item = self._item(asked, self._desk.known(), part, key) if key else None
         if form.get("remove"):
             if item is None:
                 raise HTTPException(400, "Say what to remove.")
@@ -224,12 +241,6 @@ class CatalogPages:
                 409, "Somebody removed this while you edited it. Nothing was published."
             ) from None
 
-    def _known(self) -> Catalog:
-        known = self._desk.current()
-        if known is None:
-            raise HTTPException(503, "No catalog was published yet, or the console has not read it yet.")
-        return known
-
     async def _found(self, number: int) -> Catalog:
         found = await self._thread(lambda: self._desk.revision(number))
         if found is None:
@@ -245,8 +256,3 @@ class CatalogPages:
         if kind not in forms.MODELS[part]:
             raise HTTPException(400, f"type must be one of {', '.join(forms.MODELS[part])}")
         return kind
-
-
-def _alone(item: Any) -> str:
-    """Return an item of a list as YAML, without the dash before it."""
-    return textwrap.dedent(to_yaml([item]).replace("-", " ", 1)).strip()

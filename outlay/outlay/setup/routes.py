@@ -10,6 +10,7 @@ from outlay.setup.first_run import FirstRun
 from outlay.setup.guard import Audit, Guarded
 from outlay.setup.key_pages import KeyPages
 from outlay.setup.pages import CatalogPages
+from outlay.setup.proposal_pages import ProposalPages
 from outlay_console.app import More, Shell
 from outlay_console.pages.request import Dependencies
 
@@ -19,11 +20,14 @@ def more(deps: Dependencies, desk: Desk, tell_end: Callable[[str, datetime], Non
     settings, clock = deps.settings, deps.clock
 
     def routes(shell: Shell) -> list[Route]:
-        guarded = Guarded(shell, settings.operator)
+        guarded = Guarded(shell, settings.operator, approval=settings.approval)
+        audit = Audit(deps.actions.audit, clock)
         return [
             *KeyPages(guarded, settings.keys_file, tell_end, clock).routes(),
             *FirstRun(guarded, deps, desk).routes(),
-            *CatalogPages(guarded, desk, Audit(deps.actions.audit, clock), clock).routes(),
+            # Before the pages of parts: no part is called `proposals`.
+            *ProposalPages(guarded, desk, audit, clock, people_only=bool(settings.oidc.issuer)).routes(),
+            *CatalogPages(guarded, desk, audit, clock, approval=settings.approval).routes(),
         ]
 
     return routes

@@ -81,6 +81,8 @@ class Settings(ServiceSettings):
     """Where events are sent to, as the page without any says it."""
     operator: str = "default"
     """The tenant whose admins may change what belongs to all tenants: channels, owners, budgets of others."""
+    approval: bool = False
+    """Whether a change in Set-up waits for an approver who is not its author."""
     timezone: str = "UTC"
     """The time zone of an address that names none."""
     readers: int = Field(default=4, ge=1, le=64)

@@ -54,6 +54,10 @@ LEAST: Mapping[tuple[str, str], Role | Literal["open"]] = {
     ("GET", "/setup/history"): "editor",
     ("GET", "/setup/history/{revision:int}"): "editor",
     ("GET", "/setup/history/{revision:int}/files"): "editor",
+    ("GET", "/setup/proposals"): "editor",
+    ("GET", "/setup/proposals/{id}"): "editor",
+    ("POST", "/setup/proposals/{id}/publish"): "approver",
+    ("POST", "/setup/proposals/{id}/refuse"): "editor",  # an author withdraws; others need to be approvers
     ("GET", "/setup/keys"): "admin",
     ("POST", "/setup/keys/create"): "admin",
     ("POST", "/setup/keys/{id}/revoke"): "admin",
