@@ -226,11 +226,11 @@ def _override_meters(catalog: Catalog, documents: Documents) -> Iterator[Problem
 
 
 def _alias_cycles(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
-    names = {(alias.dimension, alias.name) for alias in catalog.aliases}
-    first: dict[tuple[str, str], str] = {}
+    names = {(alias.tenant, alias.dimension, alias.name) for alias in catalog.aliases}
+    first: dict[tuple[str, str, str], str] = {}
     for index, alias in enumerate(catalog.aliases):
         for other in alias.aliases:
-            key = (alias.dimension, other)
+            key = (alias.tenant, alias.dimension, other)
             message = ""
             if key in names:
                 message = f"{other} is a name itself, and an alias of {alias.name}"

@@ -8,10 +8,10 @@ from msgspec import Struct
 from outlay_schemas.catalog import Catalog
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
-    "aliases": ("dimension", "name"),
+    "aliases": ("dimension", "name", "tenant"),
     "azure_deployments": ("resource", "deployment"),
     "fx": ("currency", "from"),
-    "owners": ("key", "value", "from"),
+    "owners": ("key", "value", "from", "tenant"),
 }
 """The fields that name an item of these parts. Others are named by their `id`, or without one by their position."""
 

@@ -36,6 +36,8 @@ class Owner(Dated):
     key: Name
     """A dimension, `source`, or an attribute as `attributes.api_key`, or a tag as `tags.app`."""
     value: Name
+    tenant: Name = "*"
+    """Tenant whose events it is about; `*`: every tenant. A tenant's own entry comes before one for all."""
     sets: Annotated[Labels, Field(min_length=1)]
 
 
@@ -45,6 +47,8 @@ class Alias(CatalogModel):
     dimension: Named
     name: Name
     aliases: OneOrMany
+    tenant: Name = "*"
+    """Tenant whose events it renames; `*`: every tenant. A tenant's own entry comes before one for all."""
 
 
 class Default(CatalogModel):

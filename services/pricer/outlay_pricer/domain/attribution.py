@@ -30,10 +30,12 @@ class Attribution:
 
     def __init__(self, catalog: Catalog) -> None:
         self._aliases = {
-            (alias.dimension, other): alias.name for alias in catalog.aliases for other in alias.aliases
+            (alias.tenant, alias.dimension, other): alias.name
+            for alias in catalog.aliases
+            for other in alias.aliases
         }
         self._owners: dict[tuple[str, str], list[Owner]] = {}
-        for owner in catalog.owners:
+        for owner in sorted(catalog.owners, key=lambda one: one.tenant == "*"):  # a tenant's own come first
             self._owners.setdefault((owner.key, owner.value), []).append(owner)
         self._owner_keys = tuple(dict.fromkeys(owner.key for owner in catalog.owners))
         self._virtual: list[tuple[VirtualTag, Test]] = [
@@ -58,14 +60,17 @@ class Attribution:
         )
         self.idle = not any(rules)
 
-    def canonical(self, dimension: str, value: str) -> str:
-        """Return the one name of a value that goes by several."""
-        return self._aliases.get((dimension, value), value)
+    def canonical(self, dimension: str, value: str, tenant: str) -> str:
+        """Return the one name of a value that goes by several in a tenant."""
+        for whose in (tenant, "*"):
+            if (name := self._aliases.get((whose, dimension, value))) is not None:
+                return name
+        return value
 
     def attribute(self, event: UsageEvent) -> Attributed:
         """Resolve an event's dimensions. Raises Invalid where the tenant wants tags that are not there."""
         sent = {name: getattr(event, name) or "" for name in _SETTABLE}
-        named = {name: self.canonical(name, value) for name, value in sent.items()}
+        named = {name: self.canonical(name, value, event.tenant) for name, value in sent.items()}
         filled = self._own(event, named)
         filled = self._own(event, {**named, **self._virtually(event, filled)})
         facts = facts_of(event, filled)
@@ -85,7 +90,7 @@ class Attribution:
             facts = facts_of(event, result)
             for key in self._owner_keys:
                 owners = self._owners.get((key, facts.get(key, "")), ())
-                owner = next((one for one in owners if one.active(event.time)), None)
+                owner = next((one for one in owners if _owns(one, event)), None)
                 for name, value in owner.sets.items() if owner else ():
                     if not result[name]:
                         result[name], changed = value, True
@@ -116,21 +121,27 @@ class Attribution:
         return tuple(dict.fromkeys(missing))
 
 
+def _owns(owner: Owner, event: UsageEvent) -> bool:
+    return owner.tenant in ("*", event.tenant) and owner.active(event.time)
+
+
 Node = tuple[str, str]
 
 
 def owner_cycles(owners: Sequence[Owner]) -> list[list[Node]]:
     """Return each cycle once, as the (key, value) pairs along it, starting with its first in the catalog."""
-    edges: dict[Node, list[Node]] = {}
-    for owner in owners:
-        edges.setdefault((owner.key, owner.value), []).extend(
-            (str(key), value) for key, value in owner.sets.items()
-        )
     found: dict[frozenset[Node], list[Node]] = {}
-    for start in edges:
-        cycle = _back_to(start, edges)
-        if cycle:
-            found.setdefault(frozenset(cycle), cycle)
+    for tenant in dict.fromkeys(owner.tenant for owner in owners):
+        edges: dict[Node, list[Node]] = {}
+        for owner in owners:
+            if owner.tenant in ("*", tenant):
+                edges.setdefault((owner.key, owner.value), []).extend(
+                    (str(key), value) for key, value in owner.sets.items()
+                )
+        for start in edges:
+            cycle = _back_to(start, edges)
+            if cycle:
+                found.setdefault(frozenset(cycle), cycle)
     return list(found.values())
 
 

@@ -76,7 +76,7 @@ def list_price_of(event: UsageEvent, catalog: CompiledCatalog) -> tuple[UsageEve
 
 
 def _renamed(event: UsageEvent, attributed: Attributed, catalog: CompiledCatalog) -> UsageEvent:
-    sku = catalog.attribution.canonical("sku", event.sku)
+    sku = catalog.attribution.canonical("sku", event.sku, event.tenant)
     if sku != event.sku:
         attributed.given["sku"] = event.sku
     known: dict[str, Any] = {**attributed.dimensions, "activity": attributed.dimensions["activity"] or None}
