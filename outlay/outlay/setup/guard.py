@@ -19,7 +19,7 @@ from outlay_kit.audit import AuditError, AuditLog
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 
-OWN = ("budgets", "rules")
+OWN = ("budgets", "rules", "owners")
 """Parts whose items belong to a tenant each: its admins change these, and no other's."""
 TABS = ("start", *forms.MODELS, "proposals", "keys", "history")
 _LISTS = dict.fromkeys(forms.MODELS, "/setup/{part}")

@@ -1,4 +1,4 @@
-"""Approval by a second person: a change waits, its author cannot publish it, and what was shown is what is published."""
+"""Approval by a second person: a change waits, its author cannot publish it; what was shown is published."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -50,7 +50,7 @@ async def test_a_change_waits_until_an_approver_who_is_not_its_author_publishes_
 
 
 @pytest.mark.parametrize("role", ["approver", "admin"])
-async def test_nobody_publishes_or_proposes_past_a_second_person(rig: SetupRig, role: str) -> None:
+async def test_no_one_publishes_alone(rig: SetupRig, role: str) -> None:
     rig.log_in_as(role, "default", name="ann")  # type: ignore[arg-type]
     address = (await rig.post("/setup/budgets/publish", **BUDGET)).headers["location"]
     assert (await rig.client.post(f"{address}/publish", data={"base": "1"})).status_code == 403

@@ -129,7 +129,6 @@ async def test_an_admin_of_another_tenant_sees_and_changes_only_its_own(rig: Set
     assert "Everyone" not in page
     for path in (
         "/setup/channels",
-        "/setup/owners",
         "/setup/routes",
         "/setup/history",
         "/setup/history/1/files",
@@ -139,6 +138,9 @@ async def test_an_admin_of_another_tenant_sees_and_changes_only_its_own(rig: Set
     assert (await rig.post("/setup/budgets/publish", key="all", remove="1")).status_code == 404
     assert (await rig.post("/setup/budgets/publish", **BUDGET, **{"f.tenant": "acme"})).status_code == 303
     assert rig.desk.current().budgets[-1].tenant == "globex"
+    owner = {"f.key": "user", "f.value": "ann", "f.sets": "team: x"}
+    assert (await rig.post("/setup/owners/publish", **owner, **{"f.tenant": "*"})).status_code == 303
+    assert rig.desk.current().owners[-1].tenant == "globex"
     keys = (await rig.client.get("/setup/keys")).text
     assert keys.count("globex") >= 2
     assert "acme" not in keys
