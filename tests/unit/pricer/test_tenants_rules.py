@@ -12,7 +12,7 @@ from outlay_schemas.catalog import Owner
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import CostEvent
 
-OF_ACME: dict[str, list[dict[str, Any]]] = {
+OF_ACME: dict[str, Any] = {
     "aliases": [{"dimension": "team", "name": "growth", "aliases": ["gr"], "tenant": "acme"}],
     "owners": [{"key": "user", "value": "u-1", "sets": {"project": "secret"}, "tenant": "acme"}],
     "defaults": [{"match": {"tenant": "acme"}, "sets": {"business_unit": "core"}}],
@@ -24,7 +24,7 @@ OF_ACME: dict[str, list[dict[str, Any]]] = {
 MORE: dict[str, Any] = {"team": "gr", "user": "u-1", "reported_cost": Decimal(3)}
 
 
-def cost(tenant: str, rules: dict[str, list[dict[str, Any]]], **more: Any) -> CostEvent:
+def cost(tenant: str, rules: dict[str, Any], **more: Any) -> CostEvent:
     return price(event({"input_tokens": 1}, tenant=tenant, **{**MORE, **more}), catalog(**rules))
 
 
@@ -45,7 +45,7 @@ def test_a_rule_of_one_tenant_leaves_another_as_it_is_without_it(part: str) -> N
 
 
 def test_a_tenants_own_name_and_owner_come_before_those_for_all() -> None:
-    rules = {
+    rules: dict[str, Any] = {
         "aliases": [
             {"dimension": "team", "name": "everyone's", "aliases": ["gr"]},
             {"dimension": "team", "name": "acme's", "aliases": ["gr"], "tenant": "acme"},
