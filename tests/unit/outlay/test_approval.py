@@ -35,7 +35,7 @@ async def test_a_change_waits_until_an_approver_who_is_not_its_author_publishes_
     listed = (await rig.client.get("/setup/proposals")).text
     assert address in listed
     shown = (await rig.client.get(address)).text
-    for text in ("Proposed by ed", "for Q1", "budgets: growth", 'name="base" value="1"'):
+    for text in ("Proposed by ed", "for Q1", "budgets: growth", "amount: 5000", 'name="base" value="1"'):
         assert text in shown
     assert (await rig.client.post(f"{address}/publish", data={"base": "1"})).status_code == 303
     new = rig.desk.current()
