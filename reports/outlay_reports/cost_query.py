@@ -16,6 +16,7 @@ from outlay_schemas.dimensions import (
     LABELS,
     ROLLED,
     UNASSIGNED,
+    WELL_KNOWN,
     condition_of,
     dimension_of,
     is_free,
@@ -32,7 +33,7 @@ def parse_dimension(name: str) -> str:
     plain = ALIASES.get(name.strip(), name.strip())
     if plain in LABELS or is_free(plain):
         return plain
-    known = ", ".join((*ROLLED, "user", "tags.NAME", "attributes.NAME"))
+    known = ", ".join((*ROLLED, "user", *WELL_KNOWN, "tags.NAME", "attributes.NAME"))
     raise QueryError(f"{name!r} is not a dimension", f"use one of {known}")
 
 

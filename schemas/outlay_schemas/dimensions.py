@@ -53,9 +53,11 @@ ROLLED = tuple(d.name for d in DIMENSIONS if d.kept in {"window", "cell"})
 LEDGER = tuple(d.name for d in DIMENSIONS if d.kept == "ledger" and d.name != "id")
 """Of every event, and of many events at once: what the ledger alone can group by."""
 LABELS = {d.name: d.label for d in DIMENSIONS}
-ALIASES = {alias: d.name for d in DIMENSIONS for alias in d.aliases}
 FREE = ("tags.", "attributes.")
 """What begins so names a tag or an attribute of the event, which the ledger keeps: `tags.env`, `attributes.region`."""
+WELL_KNOWN = {"customer": "tags.customer", "agent": "attributes.agent"}
+"""Tags and attributes that people may name as they name a dimension, and that pages offer beside the dimensions."""
+ALIASES = {alias: d.name for d in DIMENSIONS for alias in d.aliases} | WELL_KNOWN
 PAYER = "business_unit"
 """Who pays by default: a statement of chargeback has one for each value."""
 UNASSIGNED = "(unassigned)"
@@ -70,6 +72,8 @@ def name_of(value: str) -> str:
 def label_of(name: str) -> str:
     """Return what people call a dimension, a tag or an attribute."""
     kind, _, free = name.partition(".")
+    if name in WELL_KNOWN.values():
+        return free.capitalize()
     return f"{kind.removesuffix('s').capitalize()} {free}" if is_free(name) else LABELS.get(name, name)
 
 

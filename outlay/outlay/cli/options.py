@@ -10,7 +10,7 @@ import typer
 from typer import Argument, Option
 
 from outlay.cli.output import CommandError, note, unknown
-from outlay_schemas.dimensions import ROLLED
+from outlay_schemas.dimensions import ROLLED, WELL_KNOWN
 
 Format = Literal["table", "csv", "json", "markdown"]
 _SUFFIXES = {
@@ -25,7 +25,8 @@ By = Annotated[
     Option(
         "--by",
         metavar="DIM,DIM",
-        help=f"Dimensions, widest first. Any of {', '.join(ROLLED)}, user, tags.NAME, attributes.NAME.",
+        help=f"Dimensions, widest first. Any of {', '.join((*ROLLED, 'user', *WELL_KNOWN))}, tags.NAME,"
+        " attributes.NAME.",
     ),
 ]
 GroupBy = Annotated[str, Option("--by", metavar="DIM,DIM", help="Dimensions to group by.")]

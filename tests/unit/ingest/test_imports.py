@@ -180,17 +180,21 @@ def test_rows_of_litellms_spend_logs() -> None:
         "request_id": "chatcmpl-1", "call_type": "acompletion", "spend": 0.00123, "total_tokens": 30,
         "prompt_tokens": 10, "completion_tokens": 20, "startTime": "2026-11-24T00:00:00Z",
         "endTime": "2026-11-24T00:00:01.5Z", "model": "gpt-4o-mini", "custom_llm_provider": "openai", "user": "u-1",
-        "team_id": "t-1", "cache_hit": "False", "request_tags": '["env:prod"]',
+        "team_id": "t-1", "cache_hit": "False", "request_tags": '["env:prod"]', "end_user": "acme-ltd",
         "metadata": '{"user_api_key_alias": "k"}',
     }  # fmt: skip
-    items = list(read_litellm(json.dumps([row, {**row, "cache_hit": "True"}]).encode()))
+    tagged = {**row, "request_tags": '["customer:globex"]'}
+    items = list(read_litellm(json.dumps([row, {**row, "cache_hit": "True"}, tagged]).encode()))
     assert items[1] is None
     assert items[0] is not None
-    event = items[0].event
+    assert items[2] is not None
+    event, other = items[0].event, items[2].event
     assert isinstance(event, UsageEvent)
     assert (event.team, event.user, event.tags, event.reported_cost) == (
-        "t-1", "u-1", {"env": "prod"}, Decimal("0.00123"),
+        "t-1", "u-1", {"customer": "acme-ltd", "env": "prod"}, Decimal("0.00123"),
     )  # fmt: skip
+    assert isinstance(other, UsageEvent)
+    assert other.tags == {"customer": "globex"}, "a tag that the caller chose says more than the end user"
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,20 @@ def test_every_spelling_counts_the_same(attributes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("attributes", "agent"),
+    [
+        ({"gen_ai.agent.id": "asst_1", "gen_ai.agent.name": "researcher"}, "researcher"),
+        ({"gen_ai.agent.id": "asst_1"}, "asst_1"),
+    ],
+)
+def test_a_call_has_its_agent_by_name_or_else_by_id(attributes: dict[str, Any], agent: str) -> None:
+    item = read_one({**NEW, **attributes})
+    assert item is not None
+    assert isinstance(item.event, UsageEvent)
+    assert item.event.attributes["agent"] == agent
+
+
+@pytest.mark.parametrize(
     "around",
     [
         {"gen_ai.operation.name": "invoke_agent"},

@@ -129,6 +129,7 @@ def test_unit_economics_are_exact_and_silent_where_nothing_is_known() -> None:
 
 def test_dimensions_are_read_with_their_everyday_names() -> None:
     assert parse_dimensions("bu, team,model,tags.env") == ("business_unit", "team", "sku", "tags.env")
+    assert parse_dimensions("customer,agent") == ("tags.customer", "attributes.agent")
     assert parse_conditions(["model=a,b", "team=(unassigned)"]) == {"sku": ("a", "b"), "team": ("",)}
     for wrong in ("colour", "team,team", "tags."):
         with pytest.raises(QueryError):

@@ -10,9 +10,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from outlay_kit.time_ranges import PeriodName, TimeRange, ceil_to, midnight, next_first, period_of
 from outlay_reports.explore_links import range_pairs
-from outlay_schemas.dimensions import CELL, CONDITIONS, LABELS, LEDGER, condition_of, dimension_of, is_free
+from outlay_schemas.dimensions import (
+    CELL,
+    CONDITIONS,
+    LEDGER,
+    WELL_KNOWN,
+    condition_of,
+    dimension_of,
+    is_free,
+    label_of,
+)
 
-DIMENSIONS = {name: LABELS[name] for name in (*CELL, *LEDGER)}
+DIMENSIONS = {name: label_of(name) for name in (*CELL, *WELL_KNOWN.values(), *LEDGER)}
 """Name in addresses and tables, name for people. `tags.NAME` and `attributes.NAME` may be asked for too."""
 GROUPS = 3
 """Most dimensions that a view is grouped by."""

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from outlay_console.domain.cost_breakdown import cost_breakdown
-from outlay_console.domain.view import View, is_dimension
+from outlay_console.domain.view import DIMENSIONS, View, is_dimension
 from outlay_console.pages.charts import chart_of
 from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.adapters.cost_reader import CostReader
@@ -38,7 +38,7 @@ async def explore(request: PageRequest) -> Context:
     return {
         "view": view,
         "span": span,
-        "free": [name for name in free if is_dimension(name)],
+        "free": [name for name in free if is_dimension(name) and name not in DIMENSIONS],
         "rows": one.rows,
         "total": one.spent,
         "before": one.before,

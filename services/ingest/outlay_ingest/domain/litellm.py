@@ -96,9 +96,9 @@ def _usage(payload: Json, provider: str) -> tuple[dict[str, Quantity], dict[str,
 
 
 def _tags(payload: Json, meta: Json) -> dict[str, str]:
-    tags = texts(
-        {name[:256]: value for name, value in mapping(meta.get("requester_metadata")).items() if name}
-    )
+    named = {name[:256]: value for name, value in mapping(meta.get("requester_metadata")).items() if name}
+    customer = first(meta, "user_api_key_end_user_id") or payload.get("end_user")
+    tags = texts({"customer": customer}) | texts(named)
     for tag in payload.get("request_tags") or ():
         if isinstance(tag, str) and not tag.startswith("User-Agent:"):
             name, colon, value = tag.partition(":")

@@ -92,7 +92,7 @@ KEPT: dict[str, tuple[str, ...]] = {
     "operation": (OPERATION, OI_KIND, TRACELOOP_TYPE),
     "response_id": ("gen_ai.response.id",),
     "conversation_id": ("gen_ai.conversation.id", "session.id"),
-    "agent": ("gen_ai.agent.name",),
+    "agent": ("gen_ai.agent.name", "gen_ai.agent.id"),
     "speed": ("gen_ai.response.speed", "anthropic.response.speed"),
     "service_tier": (
         "openai.response.service_tier", "gen_ai.openai.response.service_tier", "openai.request.service_tier",
