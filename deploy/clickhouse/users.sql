@@ -32,4 +32,6 @@ GRANT SELECT, SHOW ON outlay.* TO reader;
 CREATE USER IF NOT EXISTS console IDENTIFIED WITH sha256_password BY {console:String};
 GRANT INSERT ON outlay.alert_actions TO console;
 GRANT INSERT ON outlay.dismissals TO console;
+GRANT INSERT ON outlay.saved_views TO console;
+GRANT INSERT ON outlay.notes TO console;
 GRANT INSERT ON outlay.audit_log TO console;

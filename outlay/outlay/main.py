@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "report": ("reports:app", "Show who spent what, why, and how it changes."),
         "forecast": ("forecast:forecast", "Forecast this month and each budget, or any series."),
         "opportunities": ("opportunities:opportunities", "Show possible savings."),
+        "note": ("notes:note", "Mark a moment on the charts of the console."),
         "review": ("review:review", "Review a week on one page."),
         "query": ("reports:query", "Run SQL on your cost data."),
         "export": ("export:app", "Export the ledger in FOCUS."),

@@ -77,6 +77,14 @@ def previous_period(plan: BudgetPlan, span: TimeRange) -> TimeRange:
     return budget_period(plan, span.start - timedelta(microseconds=1))
 
 
+def past_periods(plan: BudgetPlan, at: datetime, count: int) -> list[TimeRange]:
+    """Return the `count` whole periods before the one that holds `at`, the newest first."""
+    found = [previous_period(plan, budget_period(plan, at))]
+    while len(found) < count:
+        found.append(previous_period(plan, found[-1]))
+    return found
+
+
 def period_amount(plan: BudgetPlan, span: TimeRange, before: int = 0) -> int:
     """Return a period's money: the budget's own, increases, and rollover. `before`: cost of the previous period."""
     amount = plan.amount + sum(

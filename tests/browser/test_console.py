@@ -164,7 +164,7 @@ async def test_an_opportunity_is_dismissed_and_comes_back(people: People) -> Non
     await person.log_in("kim")
     await person.see("/opportunities")
     await person.page.get_by_role("button", name="Dismiss: send it as a batch").click()
-    await person.page.get_by_text("Dismissed (1)").click()
+    await person.page.get_by_text("Done and dismissed (1)").click()
     await person.picture("phone-dismissed")
     await person.page.get_by_role("button", name="Show again: send it as a batch").click()
     await expect(person.page.get_by_role("button", name="Dismiss: send it as a batch")).to_be_visible()

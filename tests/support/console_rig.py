@@ -44,7 +44,18 @@ SECRET = "zebra-crossing"
 MARK = """"'><x-mark onload=alert(1)>"""
 """The name of everything of the tenant `mallory`: it may be an element of no page."""
 NAMES = {"globex": SECRET, "mallory": MARK}
-PAGES = ("/", "/explore", "/events", "/budgets", "/alerts", "/prices", "/opportunities", "/quality", "/live")
+PAGES = (
+    "/",
+    "/explore",
+    "/events",
+    "/views",
+    "/budgets",
+    "/alerts",
+    "/prices",
+    "/opportunities",
+    "/quality",
+    "/live",
+)
 BUDGETS = (
     Budget(id="growth", name="Growth team", tenant="acme", scope={"team": ("growth",)}, amount=Decimal(500)),
     Budget(id="mark", name=MARK, tenant="mallory", amount=Decimal(5)),
@@ -187,6 +198,13 @@ def _add(settings: ClickHouseSettings, tenant: str, now: datetime) -> None:
         "revision": 1,
     }
     clickhouse.insert_json_lines("conflicts", encoder.encode(twice))
+    view = {"tenant": tenant, "id": f"v-{tenant}", "name": name, "query": "?range=7d&tz=UTC&by=sku",
+            "dashboard": name, "shared": True, "owner": f"key {name}", "owner_name": name, "at": now}  # fmt: skip
+    private = view | {"id": f"p-{tenant}", "name": f"private of {name}", "shared": False}
+    clickhouse.insert_json_lines("saved_views", b"\n".join(map(encoder.encode, (view, private))))
+    note = {"tenant": tenant, "id": f"n-{tenant}", "at": now - timedelta(minutes=90), "text": f"{name} launched",
+            "author": f"key {name}", "author_name": name, "written_at": now}  # fmt: skip
+    clickhouse.insert_json_lines("notes", encoder.encode(note))
     look = {
         "tenant": tenant,
         "evaluated_at": now,

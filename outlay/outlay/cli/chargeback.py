@@ -65,7 +65,7 @@ def chargeback(
     chosen = format_for(get_args(Format), "json" if as_json else form, file, "table")
     now = SystemClock().now()
     with resumable() as done, open_costs(tenant or "") as costs:
-        whose = _one_tenant(costs, tenant)
+        whose = one_tenant(costs, tenant)
         query = parse_chargeback_query(whose, now, month=month, unit=unit, lines=lines, tz=tz)
         found = read_month(costs, query, splits_of(query))
         if close and (closing := _closing(found, comment, now)):
@@ -123,7 +123,8 @@ def list_closed(tenant: OneTenant = None, as_json: AsJson = False) -> None:
     print_rows(as_json, rows, "Closed months", "no month is closed yet")
 
 
-def _one_tenant(costs: CostReader, tenant: str | None) -> str:
+def one_tenant(costs: CostReader, tenant: str | None) -> str:
+    """Return the tenant, or the only one that has costs. Raises CommandError where there are several."""
     if tenant is not None:
         return tenant
     known = costs.tenants()
@@ -131,7 +132,7 @@ def _one_tenant(costs: CostReader, tenant: str | None) -> str:
         raise CommandError("the ledger is empty", "send usage events first: outlay emit FILE")
     if len(known) > 1:
         hint = f"give --tenant, one of: {', '.join(known)}"
-        raise CommandError("statements are for one tenant, and there are several", hint)
+        raise CommandError("this is for one tenant, and there are several", hint)
     return known[0]
 
 

@@ -1,7 +1,7 @@
 """The command that shows possible savings."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import msgspec
@@ -10,35 +10,26 @@ from typer import Option
 from outlay.cli.actor import actor
 from outlay.cli.audit_log import store_action
 from outlay.cli.options import From, Tenant, To, Tz
-from outlay.cli.output import err, line, unknown
+from outlay.cli.output import CommandError, err, line, unknown
 from outlay.cli.report_query import Output
 from outlay.cli.stores import open_clickhouse, read_published
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.search import Opportunities, find
-from outlay_reports.adapters.savings import monthly_saving, saving_basis
+from outlay_reports.adapters.savings import (
+    Decision,
+    Effort,
+    Status,
+    decisions,
+    distinct_savings,
+    monthly_saving,
+    saving_basis,
+)
 from outlay_reports.money import counted, dollars, share
 from outlay_reports.periods import parse_time_range, parse_zone
 from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
 from outlay_schemas.dimensions import name_of
-
-
-class Dismissals:
-    """Which opportunities were dismissed, and why; in ClickHouse. Every method raises Retryable where it is away."""
-
-    def __init__(self, clickhouse: ClickHouseClient) -> None:
-        self._clickhouse = clickhouse
-
-    def reasons(self) -> dict[str, str]:
-        """Return why each dismissed opportunity was, by its id."""
-        rows = self._clickhouse.rows("SELECT id, reason FROM dismissals FINAL WHERE dismissed")
-        return {row["id"]: row["reason"] for row in rows}
-
-    def mark(self, identity: str, reason: str, who: str, at: datetime, *, dismissed: bool) -> None:
-        """Dismiss an opportunity, or take it back. The newest mark counts."""
-        row = {"id": identity, "dismissed": dismissed, "reason": reason, "by": who, "at": at.isoformat()}
-        self._clickhouse.insert_json_lines("dismissals", msgspec.json.encode(row))
 
 
 def opportunities(
@@ -50,10 +41,16 @@ def opportunities(
     limit: Annotated[int, Option(min=1, help="Number of rows.")] = 15,
     least: Annotated[float, Option(min=0, help="Leave out savings below this, in USD a month.")] = 1.0,
     most: Annotated[int, Option("--events", min=1, help="Price at most this many events.")] = 500_000,
+    change: Annotated[
+        str | None, Option("--set", metavar="ID", help="Set --status, --owner or --effort of this one.")
+    ] = None,
+    status: Annotated[Status | None, Option(help="What was decided.")] = None,
+    owner: Annotated[str | None, Option(help="Who takes care of it.")] = None,
+    effort: Annotated[Effort | None, Option(metavar="<low|medium|high>", help="How much work it is.")] = None,
     dismiss: Annotated[str | None, Option(metavar="ID", help="Stop showing this one.")] = None,
     restore: Annotated[str | None, Option(metavar="ID", help="Show this one again.")] = None,
-    reason: Annotated[str, Option(help="Why it is dismissed.")] = "",
-    dismissed: Annotated[bool, Option("--dismissed", help="Also show dismissed ones.")] = False,
+    reason: Annotated[str, Option(help="Why it is dismissed, or a note.")] = "",
+    dismissed: Annotated[bool, Option("--dismissed", help="Also show dismissed and done ones.")] = False,
     to: Output,
 ) -> None:
     """Show possible savings: each event of the ledger is priced again as it might have been.
@@ -67,26 +64,42 @@ def opportunities(
         outlay opportunities
         outlay opportunities --from 30d --least 100 --json
         outlay opportunities --dismiss 55afbdab --reason "kept for the launch"
+        outlay opportunities --set 55afbdab --status planned --owner kim --effort low
     """
     span = parse_time_range(start, end, parse_zone(tz), SystemClock().now())
     wanted = Selection(since=span.start, until=span.end, tenant=tenant)
-    with open_clickhouse(tenant, write=bool(dismiss or restore)) as clickhouse:
-        marks = Dismissals(clickhouse)
-        known = marks.reasons()
-        if dismiss or restore:
-            name = dismiss or restore or ""
-            if restore and name not in known:
+    name = dismiss or restore or change
+    if name is None and (status or owner is not None or effort is not None):
+        raise CommandError("--status, --owner and --effort need an opportunity", "name it: --set ID")
+    with open_clickhouse(tenant, write=name is not None) as clickhouse:
+        known = decisions(clickhouse)
+        if name is not None:
+            if restore and not known.get(restore, Decision()).closed:
                 see = "list them: outlay opportunities --dismissed"
-                raise unknown("dismissed opportunity", name, known, see)
-            if dismiss:
+                raise unknown(
+                    "dismissed opportunity", restore, [k for k, v in known.items() if v.closed], see
+                )
+            if not restore:
                 _require_opportunity(clickhouse, name, wanted, most)
-            action = "opportunities.dismiss" if dismiss else "opportunities.restore"
-            store_action(clickhouse, action, name, tenant=tenant, reason=reason)
-            marks.mark(name, reason, actor(), SystemClock().now(), dismissed=bool(dismiss))
-            line(f"{name} is {'dismissed' if dismiss else 'shown again'}")
+            old = known.get(name, Decision())
+            wished = "dismissed" if dismiss else "open" if restore else status or old.status
+            new = replace(
+                old, status=wished, reason=reason or old.reason, owner=old.owner if owner is None else owner,
+                effort=old.effort if effort is None else effort,
+            )  # fmt: skip
+            _decide(clickhouse, name, old, new, tenant)
             return
         found = _find(clickhouse, wanted, most)
-    to.write(savings_table(found, limit, least, {} if dismissed else known))
+    to.write(savings_table(found, limit, least, known, closed=dismissed))
+
+
+def _decide(clickhouse: ClickHouseClient, name: str, old: Decision, new: Decision, tenant: str) -> None:
+    """Write what was decided about an opportunity, to the audit log first."""
+    action = new.action(old)
+    store_action(clickhouse, action, name, tenant=tenant, **asdict(new))
+    row = asdict(new) | {"id": name, "dismissed": new.closed, "by": actor(), "at": SystemClock().now()}
+    clickhouse.insert_json_lines("dismissals", msgspec.json.encode(row))
+    line(f"{name} is {'shown again' if action == 'opportunities.restore' else new.status}")
 
 
 def _find(clickhouse: ClickHouseClient, wanted: Selection, most: int) -> Opportunities:
@@ -106,10 +119,10 @@ def _require_opportunity(clickhouse: ClickHouseClient, name: str, wanted: Select
 
 
 def savings_table(
-    found: Opportunities, limit: int, least: float, dismissed: Mapping[str, str]
+    found: Opportunities, limit: int, least: float, decided: Mapping[str, Decision], *, closed: bool = False
 ) -> ReportTable:
-    """Return the `limit` greatest savings of at least `least` USD a month, without the dismissed ones. Under three days
-    of events have no monthly figure: `least` then applies to the observed saving."""
+    """Return the `limit` greatest savings of at least `least` USD a month, with `closed` those done and dismissed too.
+    Under three days of events have no monthly figure: `least` then applies to the observed saving."""
     months = {one.id: monthly_saving(one.saving, found.since, found.until) for one in found.findings}
     least_pico = round(least * 10**12)
     large = [
@@ -117,7 +130,9 @@ def savings_table(
         for one in found.findings
         if (one.saving if (month := months[one.id]) is None else month) >= least_pico
     ]
-    shown = [one for one in large if one.id not in dismissed]
+    by_id = {one.id: decided.get(one.id, Decision()) for one in large}
+    shown = [one for one in large if closed or not by_id[one.id].closed]
+    kept = not any(by_id[one.id] != Decision() for one in shown[:limit])  # nothing decided: no columns for it
     rows = []
     for one in shown[:limit]:
         _, team, project, _, sku = one.where
@@ -127,7 +142,7 @@ def savings_table(
         values: tuple[Value, ...] = (
             one.id, one.method.kind, name_of(team), project, sku, one.method.recommendation, *spent,
             share(one.saving, one.cost), one.events, one.method.prerequisite, examples[0], " ".join(examples),
-            one.query(found.since, found.until),
+            one.query(found.since, found.until), by_id[one.id].status, by_id[one.id].owner, by_id[one.id].effort,
         )  # fmt: skip
         rows.append(Row(values))
     columns = (
@@ -136,8 +151,13 @@ def savings_table(
         Column("monthly_usd", "per month", "usd"), Column("share", "of cost", "share"),
         Column("events", "events", "count"), Column("check", "check first"), Column("example", "example"),
         Column("examples", "examples", wide=True), Column("evidence", "query", wide=True),
+        Column("status", "status", wide=kept), Column("owner", "owner", wide=kept),
+        Column("effort", "effort", wide=kept),
     )  # fmt: skip
-    notes = _notes(found, limit, len(shown), len(large) - len(shown))
+    together = distinct_savings(
+        (*one.where[3:], one.method.recommendation, one.saving) for one in large if not by_id[one.id].closed
+    )
+    notes = _notes(found, limit, len(shown), len(large) - len(shown), together)
     facts = {"from": found.since.isoformat(), "to": found.until.isoformat(), "events": found.events}
     return ReportTable(
         "opportunities", f"Possible savings, from {counted(found.events, 'event')}", columns, tuple(rows),
@@ -145,12 +165,16 @@ def savings_table(
     )  # fmt: skip
 
 
-def _notes(found: Opportunities, limit: int, shown: int, hidden: int) -> list[str]:
+def _notes(found: Opportunities, limit: int, shown: int, hidden: int, together: int) -> list[str]:
     notes = [saving_basis(found.since, found.until), "savings overlap: do not add them up"]
+    if shown:
+        month = monthly_saving(together, found.since, found.until)
+        total = dollars(together) if month is None else f"{dollars(month)} a month"
+        notes.append(f"together at least {total}: the best way for each model or SKU")
     if found.cached:
         notes.append(f"prompt caching already saved {dollars(found.cached)} in this period")
     if hidden:
-        notes.append(f"{hidden} dismissed: --dismissed shows them")
+        notes.append(f"{hidden} dismissed or done: --dismissed shows them")
     if shown > limit:
         notes.append(f"{shown - limit} more: --limit")
     if not found.whole:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from outlay.cli.alerts import find_channel
-from outlay.cli.opportunities import Dismissals, savings_table
+from outlay.cli.opportunities import savings_table
 from outlay.cli.options import format_for, write_file
 from outlay.cli.output import CommandError, note, working
 from outlay.cli.report_query import Costs, Scope, cost_query
@@ -23,6 +23,7 @@ from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.search import find
 from outlay_reports import digest
 from outlay_reports.adapters.cost_reader import CostReader
+from outlay_reports.adapters.savings import decisions
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.digest import DigestSection, DigestSources, build_digest, last_week
 from outlay_reports.periods import parse_time_range
@@ -89,7 +90,7 @@ def _savings(clickhouse: ClickHouseClient, catalog: Catalog, query: CostQuery) -
     tenant = query.tenants[0] if len(query.tenants) == 1 else ""
     wanted = Selection(since=query.span.start, until=query.span.end, tenant=tenant)
     found = find(clickhouse, catalog, wanted, most=_MOST_EVENTS)
-    return savings_table(found, 200, 1.0, Dismissals(clickhouse).reasons())
+    return savings_table(found, 200, 1.0, decisions(clickhouse))
 
 
 def _send(name: str, query: CostQuery, sections: Sequence[DigestSection], now: datetime) -> None:

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import product
 from typing import NamedTuple
@@ -97,6 +97,31 @@ class ForecastCache:
             used = BudgetUsage(spent, earlier, totals[n].unpriced, landings.get(n), reached)
             found.append(budgets.status(plan, period.span, used, now))
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class PastPeriod:
+    """A period of a budget that is over. Amounts are pico-USD."""
+
+    span: TimeRange
+    spent: int
+    amount: int
+    """By the budget as it is now: its money, increases, and what came over from the period before."""
+    unpriced: int
+
+
+def budget_history(reader: CostReader, plan: BudgetPlan, now: datetime, count: int = 6) -> list[PastPeriod]:
+    """Return the last periods of a budget that are over, the newest first, without those before its first event.
+    Raises Retryable."""
+    spans = budgets.past_periods(plan, now, count + 1)
+    sums = reader.totals([budget_query(plan, span) for span in spans])
+    found = [
+        PastPeriod(span, used.cost, budgets.period_amount(plan, span, before.cost), used.unpriced)
+        for (span, used), before in zip(zip(spans, sums, strict=True), sums[1:], strict=False)
+    ]
+    while found and not (found[-1].spent or found[-1].unpriced):
+        found.pop()
+    return found
 
 
 def budget_query(plan: BudgetPlan, span: TimeRange) -> CostQuery:

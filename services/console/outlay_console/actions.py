@@ -1,24 +1,28 @@
-"""User actions on pages: acknowledge, snooze or expect an alert; dismiss an opportunity. Each is audited first."""
+"""User actions on pages: act on an alert, decide about an opportunity, keep a view or a note. Each is audited first."""
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, get_args
+from uuid import uuid4
 
 from starlette.exceptions import HTTPException
 
 from outlay_console import metrics
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.rollup_reader import RollupReader
+from outlay_console.domain.saved import MOST_VIEWS, NAME, Note, SavedView, stored_view
+from outlay_console.domain.view import ViewError, read_moment, read_zone
 from outlay_console.sessions import Session
 from outlay_kit.audit import AuditError, AuditLog
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import ClickHouseSettings
+from outlay_reports.adapters.savings import CLOSED, EFFORTS, STATUSES, Decision
 from outlay_schemas.alerts import ActionKind, AlertAction
 from outlay_schemas.events import encoder
 
-Table = Literal["alert_actions", "dismissals"]
+Table = Literal["alert_actions", "dismissals", "saved_views", "notes"]
 
 
 class ActionWriter:
@@ -33,6 +37,13 @@ class ActionWriter:
         await self._connection.call(lambda clickhouse: clickhouse.insert_json_lines(table, line))
 
 
+CHOSEN = "chosen"
+"""In place of the id of an alert: the form names several, each as the name of a field."""
+_PICK = "alert."
+_MOST_CHOSEN = 50
+NEW = "new"
+"""In place of an id: what a form makes has none yet."""
+_QUERY = 2000
 _SECONDS = 10
 """How long somebody waits for a row to be written."""
 _NOTE = 500
@@ -55,8 +66,15 @@ class Actions:
     async def act(
         self, session: Session, rollups: RollupReader, target: str, form: Mapping[str, str], now: datetime
     ) -> None:
-        """Apply an action to an alert. Raises HTTPException, Retryable."""
+        """Apply an action to an alert, or to all that the form chose. Raises HTTPException, Retryable."""
         writer = self._writer(session)
+        if target == CHOSEN:
+            chosen = [name.removeprefix(_PICK) for name in form if name.startswith(_PICK)]
+            if not 0 < len(chosen) <= _MOST_CHOSEN:
+                raise HTTPException(400, f"Choose one to {_MOST_CHOSEN} alerts.")
+            for one in chosen:
+                await self.act(session, rollups, one, form, now)
+            return
         found = await rollups.incident(target)
         if found is None:
             raise HTTPException(404, "This alert does not exist.")
@@ -71,19 +89,83 @@ class Actions:
         await writer.write("alert_actions", action)
         metrics.ACTIONS.labels(kind).inc()
 
-    async def dismiss(
+    async def decide(
         self, session: Session, rollups: RollupReader, target: str, form: Mapping[str, str], now: datetime
     ) -> None:
-        """Dismiss an opportunity, or restore it. Raises as `act` does."""
+        """Set the status, effort and owner of an opportunity. Raises as `act` does."""
         writer = self._writer(session)
-        if target not in {one["id"] for one in (await rollups.opportunities()).found}:
+        known = {one["id"]: one for one in (await rollups.opportunities()).found}
+        if target not in known:
             raise HTTPException(404, "This opportunity does not exist.")
-        dismissed, reason = not form.get("undo"), _note(form)
-        action = "opportunities.dismiss" if dismissed else "opportunities.restore"
-        await self._log(session, action, target, {"reason": reason}, now)
-        row = {"id": target, "dismissed": dismissed, "reason": reason, "by": session.who, "at": now}
-        await writer.write("dismissals", row)
-        metrics.ACTIONS.labels("dismissed").inc()
+        status = next((one for one in STATUSES if one == form.get("status")), None)
+        effort = next((one for one in EFFORTS if one == form.get("effort", "")), None)
+        if status is None or effort is None:
+            raise HTTPException(400, f"status must be one of {', '.join(STATUSES)}")
+        decision = Decision(status, effort, _name(form, "owner", least=0), _note(form))
+        action, new = decision.action(Decision(known[target]["status"])), asdict(decision)
+        await self._log(session, action, target, new, now)
+        row = {"id": target, "dismissed": status in CLOSED, "by": session.who, "at": now}
+        await writer.write("dismissals", new | row)
+        metrics.ACTIONS.labels(status).inc()
+
+    async def save_view(
+        self, session: Session, rollups: RollupReader, target: str, form: Mapping[str, str], now: datetime
+    ) -> None:
+        """Save a view (`target` is `new`), change it, or delete it. Raises as `act` does."""
+        writer = self._writer(session)
+        found = {one.id: one for one in await rollups.saved_views(session.actor)}
+        if target == NEW:
+            view = stored_view(form.get("query", ""))
+            if view is None or len(view.query()) > _QUERY:
+                raise HTTPException(400, "query must be the address of a view of Explore.")
+            if len(found) >= MOST_VIEWS:
+                raise HTTPException(400, f"There are {MOST_VIEWS} saved views: delete some first.")
+            old = SavedView(uuid4().hex, "", view.query(), "", False, session.actor, session.who)
+        elif target not in found:
+            raise HTTPException(404, "This saved view does not exist.")
+        else:
+            old = found[target]
+            _own(session, old.owner)
+        deleted = bool(form.get("delete"))
+        new = old if deleted else replace(
+            old, name=_name(form, "name"), dashboard=_name(form, "dashboard", least=0),
+            shared=bool(form.get("shared")),
+        )  # fmt: skip
+        details = {"name": new.name, "dashboard": new.dashboard, "shared": new.shared, "query": new.query}
+        await self._log(session, f"views.{'delete' if deleted else 'save'}", new.id, details, now)
+        row = {"tenant": session.tenant, "deleted": deleted, "at": now}
+        await writer.write("saved_views", asdict(new) | row)
+        metrics.ACTIONS.labels("view").inc()
+
+    async def save_note(
+        self, session: Session, rollups: RollupReader, target: str, form: Mapping[str, str], now: datetime
+    ) -> None:
+        """Write a note (`target` is `new`), or delete it. Raises as `act` does."""
+        writer = self._writer(session)
+        if target == NEW:
+            text = _note(form, "text")
+            if not text:
+                raise HTTPException(400, "Say in the note what happened.")
+            try:
+                zone = read_zone(form.get("tz", "UTC"))
+                note = Note(
+                    uuid4().hex, read_moment(form.get("at", ""), "at", zone), text, session.actor, session.who
+                )
+            except ViewError as error:
+                raise HTTPException(400, str(error)) from error
+        else:
+            found = await rollups.note(target)
+            if found is None:
+                raise HTTPException(404, "This note does not exist.")
+            _own(session, found.author)
+            note = found
+        deleted = target != NEW
+        details = {"at": note.at.isoformat(), "text": note.text}
+        await self._log(session, f"notes.{'delete' if deleted else 'write'}", note.id, details, now)
+        await writer.write(
+            "notes", asdict(note) | {"tenant": session.tenant, "deleted": deleted, "written_at": now}
+        )
+        metrics.ACTIONS.labels("note").inc()
 
     def _writer(self, session: Session) -> ActionWriter:
         if self.writer is None or not session.may("editor"):
@@ -101,8 +183,21 @@ class Actions:
             raise Retryable(str(error)) from error
 
 
-def _note(form: Mapping[str, str]) -> str:
-    note = form.get("note", "").strip()
+def _own(session: Session, owner: str) -> None:
+    """Refuse what belongs to somebody else, unless it is an admin who asks. Raises HTTPException."""
+    if session.actor != owner and not session.may("admin"):
+        raise HTTPException(403, "Only who made this, or an admin, may change it.")
+
+
+def _name(form: Mapping[str, str], field: str, least: int = 1) -> str:
+    name = form.get(field, "").strip()
+    if not least <= len(name) <= NAME or not name.isprintable():
+        raise HTTPException(400, f"{field} must be one line of {least} to {NAME} characters")
+    return name
+
+
+def _note(form: Mapping[str, str], field: str = "note") -> str:
+    note = form.get(field, "").strip()
     if len(note) > _NOTE or not note.isprintable():
         raise HTTPException(400, f"a note must be one line of at most {_NOTE} characters")
     return note

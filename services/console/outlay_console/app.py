@@ -22,7 +22,17 @@ from outlay_console.domain.roles import LEAST, OPEN, Role, may_ask
 from outlay_console.domain.view import View, ViewError, read_view
 from outlay_console.login import Login
 from outlay_console.money_metrics import money_metrics
-from outlay_console.pages import alerts, audit, budgets, explore, opportunities, overview, prices, quality
+from outlay_console.pages import (
+    alerts,
+    audit,
+    budgets,
+    explore,
+    opportunities,
+    overview,
+    prices,
+    quality,
+    views,
+)
 from outlay_console.pages.kept import KeptPage, KeptPages
 from outlay_console.pages.request import Dependencies, Page, PageRequest
 from outlay_console.sessions import Session
@@ -39,10 +49,13 @@ _PAGES: dict[str, tuple[str, Page]] = {
     "/": ("overview", overview.overview),
     "/explore": ("explore", explore.explore),
     "/explore.csv": ("csv", explore.csv),
+    "/views": ("views", views.views),
+    "/dashboard": ("dashboard", views.dashboard),
     "/values": ("values", explore.values),
     "/events": ("events", explore.events),
     "/event": ("event", explore.event),
     "/budgets": ("budgets", budgets.budgets),
+    "/budgets/{id}": ("budget", budgets.budget),
     "/alerts": ("alerts", alerts.alerts),
     "/alerts/{id}": ("alert", alerts.alert),
     "/prices": ("prices", prices.prices),
@@ -59,6 +72,8 @@ _STATUS_TITLES = {
 }
 
 
+_AFTER = {"notes": "/explore"}
+"""Where a form leads that does not say where, if not to the page of its name."""
 _BY_KEY = ("/api/", "/metrics/")
 """Paths where programs ask, by key."""
 
@@ -112,7 +127,9 @@ class Console:
             *self.login.routes(),
             *self._api.routes(),
             Route("/alerts/{id}/actions", self._act, methods=["POST"]),
-            Route("/opportunities/{id}/dismiss", self._act, methods=["POST"]),
+            Route("/opportunities/{id}/save", self._act, methods=["POST"]),
+            Route("/views/{id}/save", self._act, methods=["POST"]),
+            Route("/notes/{id}/save", self._act, methods=["POST"]),
             Route("/metrics/money", self._money_metrics),
             Route("/stream/figures", self._stream_figures),
             Route("/stream/events", self._stream_events),
@@ -245,7 +262,13 @@ class Console:
         """Apply a form, then show its page again."""
         session, now = _session(request), self._deps.clock.now()
         kind, target = request.url.path.split("/")[1], request.path_params["id"]
-        act = self._deps.actions.act if kind == "alerts" else self._deps.actions.dismiss
+        actions = self._deps.actions
+        act = {
+            "alerts": actions.act,
+            "opportunities": actions.decide,
+            "views": actions.save_view,
+            "notes": actions.save_note,
+        }[kind]
         form = await read_form(request)
         try:
             await act(session, self._rollups(session), target, form, now)
@@ -255,7 +278,7 @@ class Console:
             log.warning("user action not saved", path=request.url.path, error=str(error))
             return self._error(request, 503, "The change was not saved: try again.", session, View())
         where = safe_path(form.get("next", "/"))
-        return RedirectResponse(where if where != "/" else f"/{kind}", 303)
+        return RedirectResponse(where if where != "/" else _AFTER.get(kind, f"/{kind}"), 303)
 
     async def _money_metrics(self, request: Request) -> Response:
         try:

@@ -16,12 +16,14 @@ from outlay_console.domain.view import COMPARISONS, DIMENSIONS, GROUPS, PERIODS,
 from outlay_console.pages.charts import row_name
 from outlay_reports import money
 from outlay_schemas.dimensions import CONDITIONS, condition_of, dimension_of, label_of
+from outlay_schemas.money import to_usd
 
 ROOT = Path(str(resources.files("outlay_console")))
 STATIC = ROOT / "static"
 PAGES = (
     ("/", "Overview"),
     ("/explore", "Explore"),
+    ("/views", "Saved views"),
     ("/budgets", "Budgets"),
     ("/alerts", "Alerts"),
     ("/prices", "Prices"),
@@ -51,16 +53,21 @@ def templates() -> Environment:
         "usd": money.usd, "about": money.about, "exact": money.exact, "percent": money.percent,
         "count": "{:,}".format, "events": partial(money.counted, noun="event"), "quantity": quantity,
         "named": row_name, "label": label_of, "condition": condition_of, "dimension": dimension_of,
-        "noun": noun, "json": to_json, "local": local,
+        "noun": noun, "pico": from_pico, "json": to_json, "local": local,
     }  # fmt: skip
     env.globals |= {
         "pages": PAGES, "dimensions": DIMENSIONS, "comparisons": COMPARISONS, "most_groups": GROUPS,
         "conditions": CONDITIONS, "zones": ZONES, "ranges": {**RANGES, **PERIODS},
-        "growth": money.growth, "share": money.share, "ago": ago, "version": _version(),
+        "zip": zip, "growth": money.growth, "share": money.share, "ago": ago, "version": _version(),
     }  # fmt: skip
     for name in env.list_templates():  # compile all now: a broken template fails at startup
         env.get_template(name)
     return env
+
+
+def from_pico(pico: int) -> Decimal:
+    """Return pico-USD as USD."""
+    return Decimal(to_usd(pico))
 
 
 def quantity(number: Decimal) -> str:

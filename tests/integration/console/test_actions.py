@@ -1,17 +1,21 @@
 """What people say on pages is written as the alerter reads it, in the audit log first, and only by whoever may."""
 
+import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.console_rig import NOW, Rig, make
+from tests.support.console_rig import NOW, Rig, chart_of, make
 from tests.support.stack import Stack
 
 from outlay_console.actions import Actions, ActionWriter
+from outlay_console.domain.roles import Grant
 from outlay_kit.audit import AuditLog
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.settings import ClickHouseSettings
+from outlay_reports.adapters.savings import Decision, decisions, newest_savings
+from outlay_reports.money import usd
 
 pytestmark = pytest.mark.stack
 ACTIONS = "/alerts/a-acme/actions"
@@ -57,6 +61,43 @@ async def test_an_alert_is_taken_in_hand_expected_and_left_alone(rig: Rig, stack
     assert "acknowledged by kim" in (await client.get("/alerts")).text
 
 
+async def test_several_alerts_are_taken_at_once(rig: Rig, stack: Stack) -> None:
+    client = await rig.logged_in("kim")
+    assert 'name="alert.a-acme"' in (await client.get("/alerts")).text
+    answer = await client.post(
+        "/alerts/chosen/actions", data={"action": "acknowledged", "note": "all", "alert.a-acme": "1"}
+    )
+    assert (answer.status_code, answer.headers["location"]) == (303, "/alerts")
+    assert ("acknowledged", None, "all", "kim") in said(stack, "a-acme")
+    page = (await client.get("/alerts/a-acme")).text
+    assert "Acknowledged by kim: all</li>" in page.split('id="timeline"')[1]
+    for wrong, status in (
+        ({}, 400),
+        ({"alert.a-globex": "1"}, 404),
+        (dict.fromkeys(map("alert.{}".format, range(51)), "1"), 400),
+    ):
+        answer = await client.post("/alerts/chosen/actions", data={"action": "acknowledged", **wrong})
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("severity=critical&rule=spikes&team=growth&within=1", True),
+        ("group=team", True),
+        ("group=rule&within=7", True),
+        ("within=junk&group=junk", True),
+        ("severity=warning", False),
+        ("team=other", False),
+        ("rule=other", False),
+    ],
+)
+async def test_alerts_are_filtered_and_grouped(rig: Rig, query: str, shown: bool) -> None:
+    page = (await (await rig.logged_in()).get(f"/alerts?{query}")).text
+    assert ("5 times what is usual" in page) is shown
+    assert ("No alert matches the filters" in page) is not shown
+
+
 async def test_each_word_is_in_the_audit_log_under_the_key(rig: Rig) -> None:
     client = await rig.logged_in("kim")
     await client.post(ACTIONS, data={"action": "acknowledged", "note": "again"})
@@ -66,14 +107,108 @@ async def test_each_word_is_in_the_audit_log_under_the_key(rig: Rig) -> None:
     assert entry.details == {"tenant": "acme", "action": "acknowledged", "note": "again"}
 
 
-async def test_an_opportunity_is_dismissed_and_comes_back(rig: Rig) -> None:
-    client = await rig.logged_in("kim")
-    await client.post("/opportunities/o-acme/dismiss")
+async def test_an_opportunity_is_planned_dismissed_and_comes_back(rig: Rig, stack: Stack) -> None:
+    client, path = await rig.logged_in("kim"), "/opportunities/o-acme/save"
     page = (await client.get("/opportunities")).text
-    assert "Dismissed (1)" in page
-    await client.post("/opportunities/o-acme/dismiss", data={"undo": "1"})
-    assert "Dismissed (1)" not in (await client.get("/opportunities")).text
-    assert (await client.post("/opportunities/o-globex/dismiss")).status_code == 404
+    assert 'Together at least <b class="mid">$200' in page, "20 USD in three days"
+    plan = {"status": "planned", "effort": "low", "owner": "Lee", "note": "next sprint"}
+    assert (await client.post(path, data=plan)).status_code == 303
+    page = (await client.get("/opportunities")).text
+    assert "Planned by kim: next sprint" in page
+    assert "Lee</span>" in page
+    assert "low effort" in page
+    await client.post(path, data={**plan, "status": "dismissed"})
+    page = (await client.get("/opportunities")).text
+    assert "Done and dismissed (1)" in page
+    assert "Together at least" not in page
+    clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console_words"}))
+    assert decisions(clickhouse)["o-acme"] == Decision("dismissed", "low", "Lee", "next sprint")
+    assert newest_savings(clickhouse, ("acme",), NOW + timedelta(days=1)) is None
+    clickhouse.close()
+    await client.post(path, data={"status": "open"})
+    assert "Done and dismissed" not in (await client.get("/opportunities")).text
+    for wrong in (
+        {},
+        {"status": "gone"},
+        {"status": "open", "effort": "none"},
+        {"status": "open", "owner": "x" * 81},
+    ):
+        assert (await client.post(path, data=wrong)).status_code == 400
+    assert (await client.post("/opportunities/o-globex/save", data=plan)).status_code == 404
+
+
+GRANTS = tuple(Grant(value=role, tenant="acme", role=role) for role in ("viewer", "editor", "admin"))
+
+
+def view_id(page: str, name: str) -> str:
+    """Return the id of a view that who is looking may change."""
+    found = re.search(rf"<b>{name}</b>.*?/views/(\w+)/save", page, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+async def test_a_view_is_saved_put_on_a_dashboard_renamed_and_deleted(rig: Rig) -> None:
+    kim, colleague = await rig.logged_in("kim"), rig.person("editor", GRANTS)
+    view = {"query": "?range=7d&by=sku&junk=1&team=growth", "name": "Growth", "dashboard": "Monday"}
+    answer = await kim.post("/views/new/save", data={**view, "next": "/explore?by=sku"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/explore?by=sku")
+    assert "Growth" not in (await colleague.get("/views")).text, "private"
+    assert (await colleague.get("/dashboard?name=Monday")).status_code == 404
+    page = (await kim.get("/views")).text
+    assert 'href="/explore?range=7d&amp;tz=UTC&amp;by=sku&amp;team=growth"' in page
+    change = f"/views/{view_id(page, 'Growth')}/save"
+    assert (await colleague.post(change, data={"name": "x"})).status_code == 404
+    await kim.post(change, data={"name": "Team growth", "dashboard": "Monday", "shared": "1"})
+    assert "Team growth" in (await colleague.get("/views")).text
+    assert (await colleague.post(change, data={"name": "x"})).status_code == 403, "another's"
+    board = (await colleague.get("/dashboard?name=Monday")).text
+    spent = rig.spent(NOW - timedelta(days=7), NOW, team="growth")
+    assert f"≥ {usd(spent)}" in board or usd(spent) in board
+    assert (await rig.person("admin", GRANTS).post(change, data={"delete": "1"})).status_code == 303
+    assert "Team growth" not in (await kim.get("/views")).text
+    entry = list(rig.dependencies.actions.audit.read())[-1]
+    assert (entry.action, entry.details["name"]) == ("views.delete", "Team growth")
+    assert (await kim.post("/views/v-globex/save", data={"name": "x"})).status_code == 404
+
+
+async def test_a_note_is_on_the_charts_of_its_tenant_until_it_is_deleted(rig: Rig) -> None:
+    kim = await rig.logged_in("kim")
+    note = {"text": "New model in production", "at": "2026-11-25T14:30", "tz": "Europe/Berlin"}
+    assert (await kim.post("/notes/new/save", data=note)).headers["location"] == "/explore"
+    for path in ("/?range=24h", "/explore?range=24h", "/explore?range=24h&team=growth"):
+        marks = chart_of((await rig.person("viewer", GRANTS).get(path)).text)["marks"]
+        at = [mark["at"] for mark in marks if note["text"] in mark["title"]]  # type: ignore[index]
+        assert at == [int(datetime(2026, 11, 25, 13, 30, tzinfo=UTC).timestamp())], path
+    assert note["text"] not in (await (await rig.logged_in("globex")).get("/explore?range=24h")).text
+    page = (await kim.get("/explore?range=24h")).text
+    found = re.search(r'/notes/(\w+)/save" class', page)
+    assert found is not None
+    assert (await rig.person("editor", GRANTS).post(f"/notes/{found[1]}/save")).status_code == 403
+    assert (await kim.post(f"/notes/{found[1]}/save")).status_code == 303
+    assert note["text"] not in (await kim.get("/explore?range=24h")).text
+    logged = [entry.action for entry in rig.dependencies.actions.audit.read()]
+    assert [action for action in logged if action.startswith("notes.")] == ["notes.write", "notes.delete"]
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("/views/new/save", {"name": "a", "query": "?by=nothing"}),
+        ("/views/new/save", {"name": "", "query": "?by=team"}),
+        ("/views/new/save", {"name": "x" * 81, "query": "?by=team"}),
+        ("/views/new/save", {"name": "a\tb", "query": "?by=team"}),
+        ("/views/new/save", {"name": "a", "query": "?by=team&team=" + "x" * 2100}),
+        ("/notes/new/save", {"text": "", "at": "2026-11-25"}),
+        ("/notes/new/save", {"text": "a", "at": "soon"}),
+        ("/notes/new/save", {"text": "a"}),
+        ("/notes/new/save", {"text": "a", "at": "2026-11-25", "tz": "Mars"}),
+    ],
+)
+async def test_a_view_or_note_that_makes_no_sense_is_refused(
+    rig: Rig, path: str, data: dict[str, str]
+) -> None:
+    assert (await (await rig.logged_in("kim")).post(path, data=data)).status_code == 400
+    assert (await rig.person("viewer", GRANTS).post(path, data=data)).status_code == 403
 
 
 @pytest.mark.parametrize(

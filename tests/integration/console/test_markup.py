@@ -47,6 +47,8 @@ def addresses(console: Console) -> list[str]:
         f"/?tz={mark}",
         f"/login?next=/{mark}",
         f"/?{mark}={mark}",
+        f"/dashboard?name={mark}",
+        "/budgets/mark",
     ]
     return [
         *pages,
@@ -89,4 +91,7 @@ async def test_no_name_becomes_an_element_or_an_attribute_of_any_page(rig: Rig) 
         "/alerts",
         "/alerts/a-mallory",
         "/quality",
+        "/budgets/mark",
+        "/views",
+        "/dashboard",
     } <= shown

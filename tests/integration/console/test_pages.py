@@ -5,7 +5,7 @@ import html
 import io
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from msgspec import structs
 from tests.support.console_rig import NOW, PAGES, SECRET, Rig, chart_of, dependencies
 from tests.support.stack import Stack
 
@@ -20,6 +21,7 @@ from outlay_console.domain.view import latest
 from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.time_ranges import midnight
 from outlay_reports.money import exact, usd
+from outlay_schemas.catalog.watch import Budget
 
 pytestmark = pytest.mark.stack
 
@@ -174,11 +176,34 @@ async def test_an_alert_is_explained_and_leads_on(rig: Rig) -> None:
     assert f'<h2 id="spend">{spent}</h2>' in explored.text.replace("≥ ", "")
 
 
+async def test_a_budget_shows_how_its_past_periods_went(rig: Rig) -> None:
+    daily = Budget(
+        id="daily", name="Daily", tenant="acme", scope={"team": ("growth",)}, amount=Decimal(1), period="day",
+        timezone="Europe/Berlin",
+    )  # fmt: skip
+    shown = rig.dependencies.catalog()
+    assert shown is not None
+    catalog = structs.replace(shown, budgets=(daily,))
+    client = await replace(rig, dependencies=replace(rig.dependencies, catalog=lambda: catalog)).logged_in()
+    page = (await client.get("/budgets/daily")).text
+    past = page.split('id="past"')[1]
+    days = re.findall(r'href="(/explore\?[^"]*)">(\d{4}-\d\d-\d\d)', past)
+    assert [day for _, day in days] == ["2026-11-24", "2026-11-23", "2026-11-22"], (
+        "no day before the first event"
+    )
+    start = midnight(date(2026, 11, 23), ZoneInfo("Europe/Berlin"))
+    spent = rig.spent(start, start + timedelta(days=1), team="growth")
+    assert exact(spent) in past
+    explored = (await client.get(days[1][0].replace("&amp;", "&"))).text
+    assert usd(spent) in explored.split('<h2 id="spend">')[1].split("</h2>")[0]
+    assert (await client.get("/budgets/other")).status_code == 404
+
+
 async def test_what_could_be_saved_is_reported_by_the_month(rig: Rig) -> None:
     page = (await (await rig.logged_in()).get("/opportunities")).text
     assert "$200" in page, "20 USD in 3 days"
     assert "saved <b>$1.50</b>" in page
-    assert "/dismiss" not in page
+    assert "/save" not in page
 
 
 async def test_what_changed_when_is_reported_of_prices(rig: Rig) -> None:

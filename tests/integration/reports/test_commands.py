@@ -266,7 +266,27 @@ def test_opportunities_name_what_they_were_found_in(run: Run, events: list[CostE
     assert smaller["id"] not in {row["id"] for row in json.loads(run(*words).stdout)["rows"]}
     assert smaller["id"] in {row["id"] for row in json.loads(run(*words, "--dismissed").stdout)["rows"]}
     run("opportunities", "--restore", smaller["id"])
+    run("opportunities", "--set", smaller["id"], "--status", "planned", "--owner", "kim", "--effort", "low")
+    run("opportunities", "--set", smaller["id"], "--effort", "high")
+    answer = json.loads(run(*words).stdout)
+    planned = next(row for row in answer["rows"] if row["id"] == smaller["id"])
+    assert (planned["status"], planned["owner"], planned["effort"]) == ("planned", "kim", "high")
+    assert any("together at least" in note for note in answer["notes"])
+    assert "--set ID" in run("opportunities", "--status", "done", code=1).stderr
+    run("opportunities", "--set", smaller["id"], "--status", "open", "--owner", "", "--effort", "")
     assert smaller["id"] in {row["id"] for row in json.loads(run(*words).stdout)["rows"]}
+
+
+def test_a_note_is_written_for_a_tenant_under_who_runs_the_command(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTLAY_ACTOR", "deploy-bot")
+    answer = run("note", "new model", "--at", "2026-11-24T10:30:00+01:00", "--tenant", "acme").stdout
+    assert "noted at 2026-11-24 09:30 UTC for acme" in answer
+    sql = "SELECT tenant, toString(at) AS at, text, author FROM notes FINAL"
+    (row,) = json.loads(run("query", sql, "--json").stdout)
+    assert row == {"tenant": "acme", "at": "2026-11-24 09:30:00", "text": "new model", "author": "deploy-bot"}
+    assert "one line" in run("note", " ", "--tenant", "acme", code=1).stderr
 
 
 @pytest.mark.usefixtures("still")

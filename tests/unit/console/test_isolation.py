@@ -10,7 +10,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from outlay_console.adapters.readers import Readers, TenantReader
-from outlay_console.domain import queries
+from outlay_console.domain import queries, saved
 from outlay_console.domain.view import View, latest, starts_of
 from outlay_console.sessions import Sessions, read_secret
 from outlay_console.web import safe_path, same_origin
@@ -33,8 +33,9 @@ QUESTIONS = {
     "events": queries.events(VIEW, SPAN, 5, [60]),
     "busy": queries.busy(VIEW, SPAN, "minute", 5),
     **{name: Query(getattr(queries, name)) for name in
-       ("EVENT", "FREE_NAMES", "UNPRICED", "ALERTS", "INCIDENT", "ALERT_ACTIONS", "OPPORTUNITIES", "CONFLICTS",
-        "CLOCK_SKEW", "DEAD_LETTERS", "HEALTH", "NEWEST", "WRITTEN")},
+       ("EVENT", "FREE_NAMES", "UNPRICED", "ALERTS", "INCIDENT", "ALERT_ACTIONS", "ALERT_MESSAGES", "OPPORTUNITIES",
+        "CONFLICTS", "CLOCK_SKEW", "DEAD_LETTERS", "HEALTH", "NEWEST", "WRITTEN")},
+    **{name: Query(getattr(saved, name)) for name in ("SAVED_VIEWS", "NOTES", "NOTE")},
 }  # fmt: skip
 
 

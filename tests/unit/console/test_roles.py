@@ -85,7 +85,7 @@ async def test_every_route_lets_in_whom_the_table_names_and_refuses_the_others(r
         if ROLES.index(role) >= ROLES.index(least):
             assert answer not in (302, 401), (role, method, path, answer)
             if answer == 403:  # let in, and then refused for another reason: no writer, or an unknown tenant
-                assert path in ("/alerts/a-globex/actions", "/opportunities/a-globex/dismiss", "/tenant")
+                assert path.endswith(("/actions", "/save", "/tenant"))
         else:
             assert answer == 403, (role, method, path)
             assert not rig.readers.store.asked

@@ -7,7 +7,7 @@ from outlay.cli.opportunities import savings_table
 from outlay_console.pages.opportunities import _row
 from outlay_pricer.opportunities.detector import CACHE, Opportunity
 from outlay_pricer.opportunities.search import Opportunities
-from outlay_reports.adapters.savings import monthly_saving, saving_basis
+from outlay_reports.adapters.savings import distinct_savings, monthly_saving, saving_basis
 from outlay_reports.money import dollars
 from outlay_reports.report_table import Spent
 
@@ -18,7 +18,7 @@ DOLLAR = 10**12
 def shown(length: timedelta, saving: int) -> tuple[Decimal | None, int | None, str]:
     """Return the monthly figure of the console (USD) and of the command line (pico-USD), and its note."""
     since = NOW - length
-    row = _row({"saving": Decimal(saving) / DOLLAR, "cost": Decimal(1000), "dismissed": False}, since, NOW)
+    row = _row({"saving": Decimal(saving) / DOLLAR, "cost": Decimal(1000), "status": "open"}, since, NOW)
     assert row is not None
     finding = Opportunity(CACHE, ("acme", "growth", "p", "openai", "gpt-5"), saving, 10**15, 5, [("s", "e")])
     found = Opportunities([finding], 5, whole=True, since=since, until=NOW, cached=0)
@@ -46,3 +46,12 @@ def test_an_hour_of_events_is_not_taken_to_a_month() -> None:
     assert monthly_saving(DOLLAR, NOW - timedelta(days=3), NOW) == 10 * DOLLAR
     assert monthly_saving(DOLLAR, NOW - timedelta(days=3) + timedelta(seconds=1), NOW) is None
     assert dollars(10 * DOLLAR) == "$10.00"
+
+
+def test_what_is_saved_together_counts_one_way_for_each_sku() -> None:
+    found = [
+        ("openai", "gpt-5", "batch", 20), ("openai", "gpt-5", "batch", 15), ("openai", "gpt-5", "smaller", 30),
+        ("azure", "gpt-5", "smaller", 7), ("aws", "p5", "reserve", 3),
+    ]  # fmt: skip
+    assert distinct_savings(found) == 35 + 7 + 3
+    assert distinct_savings([]) == 0

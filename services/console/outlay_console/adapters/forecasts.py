@@ -14,7 +14,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
 from outlay_kit.time_ranges import floor_to, period_of
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.adapters.forecast_cache import ForecastCache
+from outlay_reports.adapters.forecast_cache import ForecastCache, PastPeriod, budget_history
 from outlay_reports.budgets import BudgetPlan, BudgetStatus
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast import Bands, bands, forecast
@@ -54,6 +54,10 @@ class Forecasts:
         return await self._readers.call(
             lambda clickhouse: self._engine.states(CostReader(clickhouse), plans, now)
         )
+
+    async def history(self, plan: BudgetPlan, now: datetime) -> list[PastPeriod]:
+        """Return the last periods of a budget that are over, the newest first. Raises Retryable."""
+        return await self._readers.call(lambda clickhouse: budget_history(CostReader(clickhouse), plan, now))
 
     async def month(
         self, tenant: str, zone: ZoneInfo, now: datetime, teams: tuple[str, ...] = ()

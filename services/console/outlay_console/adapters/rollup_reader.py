@@ -10,6 +10,7 @@ from typing import Any
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
 from outlay_console.domain.roles import within_teams
+from outlay_console.domain.saved import NOTE, NOTES, SAVED_VIEWS, Note, SavedView, saved_view
 from outlay_console.domain.view import Bucket, View, starts_of
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.incidents import Incident, incidents
@@ -199,6 +200,12 @@ class RollupReader:
         found, teams = _incidents(rows), self.reader.teams
         return [one for one in found if all(within_teams(part.scope_values, teams) for part in one.alerts)]
 
+    async def alert_messages(self, incident: Incident) -> list[tuple[datetime, str, str]]:
+        """Return the notifications about an incident: when, by which channel, and what became of it."""
+        low = int(min(part.at for part in incident.alerts).timestamp())
+        rows = await self.reader.rows(queries.ALERT_MESSAGES, incident=incident.id, low=low)
+        return [(_utc(row["newest"]), row["channel"], row["state"]) for row in rows]
+
     async def alert_actions(self, now: datetime) -> dict[tuple[str, str], AlertAction]:
         """Return the user actions in force at `now`, by target (alert or rule) and action."""
         rows = await self.reader.rows(queries.ALERT_ACTIONS, now=int(now.timestamp()))
@@ -213,6 +220,24 @@ class RollupReader:
         since, until, looked = (_utc(whole[name]) for name in ("low", "high", "looked"))
         found = [row for row in rows if row["id"]]
         return Savings(since, until, looked, whole["events"], whole["saving"], found)
+
+    async def saved_views(self, owner: str) -> list[SavedView]:
+        """Return the views that are shared, and those of `owner`; none for a viewer of teams, as views name others."""
+        if self.reader.teams:
+            return []
+        return [saved_view(row) for row in await self.reader.rows(SAVED_VIEWS, owner=owner)]
+
+    async def notes(self, span: TimeRange) -> list[Note]:
+        """Return the notes on a span, the newest first; none for a viewer of teams, as notes are about the tenant."""
+        if self.reader.teams:
+            return []
+        low, high = (int(at.timestamp()) for at in (span.start, span.end))
+        return [Note(**_aware(row)) for row in await self.reader.rows(NOTES, low=low, high=high)]
+
+    async def note(self, id: str) -> Note | None:  # noqa: A002
+        """Return a note."""
+        rows = await self.reader.rows(NOTE, id=id)
+        return Note(**_aware(rows[0])) if rows else None
 
     async def rows(self, sql: str, since: datetime | None = None) -> list[dict[str, Any]]:
         """Return the rows of a statement of queries.py that takes no more than `since`; `newest` as a time."""

@@ -107,6 +107,12 @@ SELECT id, if(ended_reason = '', state, ended_reason) AS stands, body FROM alert
 WHERE tenant = {tenant:String} AND incident IN (
     SELECT incident FROM alerts FINAL WHERE tenant = {tenant:String} AND id = {id:String})"""
 
+ALERT_MESSAGES = """
+SELECT channel, state, toUnixTimestamp(created_at) AS newest FROM alert_outbox FINAL
+WHERE tenant = {tenant:String} AND created_at >= toDateTime({low:UInt32}, 'UTC') - INTERVAL 1 DAY
+    AND channel NOT IN ('bus', 'console') AND incident = {incident:String}
+ORDER BY created_at, channel LIMIT 50"""
+
 ALERT_ACTIONS = """
 SELECT tenant, target, action, at, until, comment, actor FROM alert_actions FINAL
 WHERE tenant = {tenant:String} AND (until IS NULL OR until > toDateTime({now:UInt32}, 'UTC'))"""
@@ -115,9 +121,10 @@ OPPORTUNITIES = """
 SELECT id, kind, team, project, provider, sku, recommendation, prerequisite, saving, cost, events,
     toUnixTimestamp(since) AS low,
     toUnixTimestamp(until) AS high, toUnixTimestamp(evaluated_at) AS looked, example_source, example_id,
-    d.dismissed AS dismissed, d.reason AS reason, d.who AS who
+    if(d.status = '', 'open', d.status) AS status, d.effort AS effort, d.owner AS owner, d.reason AS reason,
+    d.who AS who
 FROM opportunities AS o
-LEFT JOIN (SELECT id, dismissed, reason, by AS who FROM dismissals FINAL) AS d ON d.id = o.id
+LEFT JOIN (SELECT id, status, effort, owner, reason, by AS who FROM dismissals FINAL) AS d ON d.id = o.id
 WHERE tenant = {tenant:String}
     AND evaluated_at = (SELECT max(evaluated_at) FROM opportunities WHERE tenant = {tenant:String})
 ORDER BY saving DESC, id"""
@@ -170,6 +177,6 @@ SELECT count() AS windows, toUnixTimestamp(max(window)) AS newest, toUnixTimesta
     toUnixTimestamp64Milli(max(written_at)) AS written
 FROM rollup_hour WHERE tenant = {tenant:String}"""
 
-FOR_TEAMS = frozenset({NEWEST, WRITTEN, ALERTS, INCIDENT, ALERT_ACTIONS})
+FOR_TEAMS = frozenset({NEWEST, WRITTEN, ALERTS, INCIDENT, ALERT_ACTIONS, ALERT_MESSAGES})
 """Statements that a viewer of a team may ask as they are: the time of the newest data, and alerts, of which those of
 other teams are left out when they are read."""

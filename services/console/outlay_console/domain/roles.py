@@ -16,16 +16,21 @@ LEAST: Mapping[tuple[str, str], Role | Literal["open"]] = {
     ("GET", "/"): "viewer",
     ("GET", "/explore"): "viewer",
     ("GET", "/explore.csv"): "viewer",
+    ("GET", "/views"): "viewer",
+    ("GET", "/dashboard"): "viewer",
+    ("POST", "/views/{id}/save"): "editor",
+    ("POST", "/notes/{id}/save"): "editor",
     ("GET", "/values"): "viewer",
     ("GET", "/events"): "viewer",
     ("GET", "/event"): "viewer",
     ("GET", "/budgets"): "viewer",
+    ("GET", "/budgets/{id}"): "viewer",
     ("GET", "/alerts"): "viewer",
     ("GET", "/alerts/{id}"): "viewer",
     ("POST", "/alerts/{id}/actions"): "editor",
     ("GET", "/prices"): "viewer",
     ("GET", "/opportunities"): "viewer",
-    ("POST", "/opportunities/{id}/dismiss"): "editor",
+    ("POST", "/opportunities/{id}/save"): "editor",
     ("GET", "/quality"): "viewer",
     ("GET", "/live"): "viewer",
     ("GET", "/audit"): "approver",
@@ -67,7 +72,8 @@ not start."""
 
 OF_TEAMS = frozenset({
     ("GET", "/"), ("GET", "/explore"), ("GET", "/explore.csv"), ("GET", "/values"), ("GET", "/events"),
-    ("GET", "/event"), ("GET", "/budgets"), ("GET", "/alerts"), ("GET", "/alerts/{id}"), ("GET", "/live"),
+    ("GET", "/event"), ("GET", "/budgets"), ("GET", "/budgets/{id}"), ("GET", "/alerts"),
+    ("GET", "/alerts/{id}"), ("GET", "/live"),
     ("GET", "/stream/figures"), ("GET", "/stream/events"), ("POST", "/tenant"),
 })  # fmt: skip
 """The routes that show a viewer of some teams what is of those teams. Every other route is about the whole tenant, and

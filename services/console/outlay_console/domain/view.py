@@ -150,7 +150,7 @@ def read_view(pairs: Iterable[tuple[str, str]], zone: str = "UTC") -> View:
     given: dict[str, list[str]] = {}
     for name, value in pairs:
         given.setdefault(name, []).append(value)
-    local = _zone(_one(given, "tz", zone))
+    local = read_zone(_one(given, "tz", zone))
     first, last = _moment(given, "from", local), _moment(given, "to", local)
     if (first is None) != (last is None):
         raise ViewError("give both from and to, as 2026-11-01, or a range")
@@ -203,10 +203,13 @@ def _one(given: Mapping[str, list[str]], name: str, usual: str) -> str:
 
 
 def _moment(given: Mapping[str, list[str]], name: str, zone: ZoneInfo) -> datetime | None:
-    """Return a minute in UTC: of a day, its midnight in `zone`, or for `to` the midnight after it."""
     text = _one(given, name, "")
-    if not text:
-        return None
+    return read_moment(text, name, zone) if text else None
+
+
+def read_moment(text: str, name: str, zone: ZoneInfo) -> datetime:
+    """Read the minute in UTC of a field: of a day, its midnight in `zone`, or for `to` the midnight after it. Raises
+    ViewError."""
     try:
         if len(text) == len("2026-11-01"):
             at = midnight(date.fromisoformat(text) + timedelta(days=name == "to"), zone)
@@ -221,7 +224,8 @@ def _moment(given: Mapping[str, list[str]], name: str, zone: ZoneInfo) -> dateti
     return at
 
 
-def _zone(name: str) -> ZoneInfo:
+def read_zone(name: str) -> ZoneInfo:
+    """Read the name of a time zone. Raises ViewError."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -1,11 +1,14 @@
 """Alerts: the list of incidents, and one incident with its actions."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
 from starlette.exceptions import HTTPException
 
+from outlay_console.domain.saved import stored_view
+from outlay_console.pages.charts import chart_of
 from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.explore_links import explore_path
 from outlay_reports.incidents import Incident
@@ -15,15 +18,32 @@ Actions = Mapping[tuple[str, str], AlertAction]
 
 
 async def alerts(request: PageRequest) -> Context:
-    """Return open incidents, acknowledged ones, and resolved ones."""
-    found, actions = await asyncio.gather(
+    """Return open incidents, acknowledged ones, and resolved ones, as far as the filters leave them."""
+    every, actions = await asyncio.gather(
         request.rollups.incidents(), request.rollups.alert_actions(request.now)
     )
+    chosen = {name: request.params.get(name, "") for name in (*_FILTERS, "within", "group")}
+    days = int(chosen["within"]) if chosen["within"] in _DAYS else 0
+    found = [
+        one
+        for one in every
+        if all(not chosen[name] or chosen[name] in of(one) for name, of in _FILTERS.items())
+        and (not days or _newest(one) >= request.now - timedelta(days=days))
+    ]
     still_open = [one for one in found if one.open and not actions_on(one, actions, "expected")]
     acknowledged = [
         one for one in still_open if one.state == "acknowledged" or actions_on(one, actions, "acknowledged")
     ]
     return {
+        "every": len(every),
+        "chosen": chosen,
+        "choices": {
+            name: sorted({value for one in every for value in of(one)}) for name, of in _FILTERS.items()
+        },
+        "days": _DAYS,
+        "grouped": [*_FILTERS],
+        "groups": _grouped(found, _FILTERS.get(chosen["group"])),
+        "may": request.may,
         "open": [one for one in still_open if one not in acknowledged],
         "acknowledged": acknowledged,
         "resolved": [one for one in found if one not in still_open],
@@ -31,25 +51,84 @@ async def alerts(request: PageRequest) -> Context:
     }
 
 
+def _newest(incident: Incident) -> datetime:
+    return max(part.at for part in incident.alerts)
+
+
+_FILTERS: Mapping[str, Callable[[Incident], tuple[str, ...]]] = {
+    "severity": lambda one: (one.main.incident_severity,),
+    "rule": lambda one: (one.main.rule,),
+    "team": lambda one: tuple(one.main.scope_values.get("team", ())),
+}
+"""What incidents are filtered and grouped by, beside time: name in an address, to the values of an incident."""
+_DAYS = {"1": "24 hours", "7": "7 days", "30": "30 days"}
+"""Days back, as in an address, to what people call it."""
+
+
+def _grouped(
+    found: Sequence[Incident], of: Callable[[Incident], tuple[str, ...]] | None
+) -> list[tuple[str, list[Incident]]]:
+    """Return the incidents of each value, the value of the most urgent one first; none: they are not grouped."""
+    groups: dict[str, list[Incident]] = {}
+    for one in found if of else ():
+        for value in of(one) or ("",):  # type: ignore[misc]  # (it is not None here)
+            groups.setdefault(value, []).append(one)
+    return list(groups.items())
+
+
 async def alert(request: PageRequest) -> Context:
-    """Return the incident of an alert with its reason and its actions. Raises HTTPException 404."""
+    """Return the incident of an alert with its reason, its actions, its course and its chart. Raises HTTPException
+    404."""
     found, actions = await asyncio.gather(
         request.rollups.incident(request.path.get("id", "")), request.rollups.alert_actions(request.now)
     )
     if found is None:
         raise HTTPException(404, "This alert does not exist.")
     main, zone = found.main, request.view.zone
+    messages, drawn = await asyncio.gather(
+        request.rollups.alert_messages(found), _chart(request, found, explore_path(main, zone))
+    )
+    taken = actions_on(found, actions, "acknowledged", "expected", "snoozed")
     return {
+        "timeline": timeline(found, taken, messages),
+        "drawn": drawn,
         "alert": main,
         "text": found.text,
         "when": found.text.when(lambda at: f"{at.astimezone(zone):%Y-%m-%d %H:%M}"),
         "id": found.id,
         "state": found.state,
-        "actions": actions_on(found, actions, "acknowledged", "expected", "snoozed"),
+        "actions": taken,
         "over": not found.open,
         "may": request.may,
         "explore": partial(explore_path, main, zone),
     }
+
+
+async def _chart(request: PageRequest, incident: Incident, path: str) -> Context | None:
+    """Return the chart of the costs that an alert is about; None: Explore cannot filter by its scope."""
+    view = stored_view(path.partition("?")[2]) if path else None
+    if view is None:
+        return None
+    spans = (view.span(request.now), view.before(request.now))
+    one = (await request.rollups.breakdown(view, spans))[""]
+    return {"view": view, "path": path, **await chart_of(request, view, one.rows, [incident])}
+
+
+def timeline(
+    incident: Incident, actions: Iterable[AlertAction], messages: Iterable[tuple[datetime, str, str]]
+) -> list[tuple[datetime, str]]:
+    """Return what happened with an incident, the oldest first."""
+    text = incident.text
+    found = [(part.at, f"{part.incident_severity.capitalize()}: {part.title}") for part in incident.alerts]
+    if text.started_at:
+        found.append((text.started_at, "Began"))
+    if text.ended_at:
+        found.append((text.ended_at, "Resolved"))
+    found += [(at, f"Notification to {channel}: {state}") for at, channel, state in messages]
+    for one in actions:
+        by, note = f" by {one.actor}" if one.actor else "", f": {one.comment}" if one.comment else ""
+        found.append((one.at, f"{one.action.capitalize()}{by}{note}"))
+    return sorted(found, key=lambda one: one[0])
 
 
 def actions_on(incident: Incident, actions: Actions, *kinds: str) -> list[AlertAction]:

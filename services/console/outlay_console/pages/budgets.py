@@ -1,10 +1,14 @@
 """Budgets: how much of each is spent in its period, where it lands, and when it is or was used up."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
 
 from outlay_console.domain.roles import within_teams
 from outlay_console.pages.request import Context, PageRequest
@@ -35,7 +39,10 @@ class BudgetState:
     @property
     def link(self) -> str:
         """Where Explore shows the spend of its period."""
-        span = TimeRange(self.status.period_start, self.status.period_end)
+        return self.explore(TimeRange(self.status.period_start, self.status.period_end))
+
+    def explore(self, span: TimeRange) -> str:
+        """Return where Explore shows what counts against it in a range."""
         pairs = [*range_pairs(span, self.plan.zone), ("tz", self.plan.zone.key), ("by", "sku")]
         pairs += [(name, value) for name, values in self.plan.scope.items() for value in values]
         return "/explore?" + urlencode(pairs)
@@ -51,10 +58,36 @@ async def budgets(request: PageRequest) -> Context:
     return {"budgets": await states(request), "catalog": request.catalog}
 
 
+async def budget(request: PageRequest) -> Context:
+    """Return a budget, and how the periods before went. Raises HTTPException 404."""
+    asked = [one for one in _visible(request) if one.id == request.path.get("id", "")]
+    if not asked:
+        raise HTTPException(404, "This budget does not exist.")
+    plan = plan_of(asked[0], request.tenant)
+    (state,), past = await asyncio.gather(
+        _states(request, asked[:1]), request.deps.forecasts.history(plan, request.now)
+    )
+    costs = [period.spent for period in past]
+    return {
+        "b": state,
+        "past": past,
+        "most": max([*(max(one.spent, one.amount) for one in past), 1]),
+        "over": sum(one.spent >= one.amount for one in past),
+        "usual": sum(costs[1:]) // len(costs[1:]) if costs[1:] else None,
+    }
+
+
 async def states(request: PageRequest) -> list[BudgetState]:
     """Return the state of every budget of the catalog that the session may see, the fullest first."""
+    return await _states(request, _visible(request))
+
+
+def _visible(request: PageRequest) -> list[Budget]:
     found = request.catalog.budgets_of(request.tenant) if request.catalog else []
-    found = [budget for budget in found if within_teams(budget.scope, request.session.teams)]
+    return [budget for budget in found if within_teams(budget.scope, request.session.teams)]
+
+
+async def _states(request: PageRequest, found: Sequence[Budget]) -> list[BudgetState]:
     plans = [plan_of(budget, request.tenant) for budget in found]
     statuses = await request.deps.forecasts.states(plans, request.now)
     shown = [

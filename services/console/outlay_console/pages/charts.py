@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from zlib import crc32
 
 from outlay_console.adapters.forecasts import BucketForecast
@@ -12,6 +12,8 @@ from outlay_console.adapters.rollup_reader import CHART_VALUES, BreakdownRow
 from outlay_console.domain.queries import REST
 from outlay_console.domain.view import COMPARISONS, JOINT, Bucket, View, starts_of
 from outlay_console.pages.request import Context, PageRequest
+from outlay_kit.time_ranges import TimeRange
+from outlay_reports.explore_links import range_pairs
 from outlay_reports.forecast.intervals import LEVELS
 from outlay_reports.incidents import Incident
 from outlay_schemas.alerts import Alert
@@ -32,13 +34,14 @@ _FORMS: dict[Bucket, str] = {
 async def chart_of(
     request: PageRequest, view: View, rows: Sequence[BreakdownRow], incidents: Sequence[Incident]
 ) -> Context:
-    """Return the chart of a view: the values with the most spend, marks of alerts, and what is expected next."""
+    """Return the chart of a view: the values with the most spend, marks of alerts and notes, what is next."""
     span, bucket, zone = view.span(request.now), view.bucket(request.now), view.zone
     top = [row.value for row in rows[:CHART_VALUES] if row.now]
-    series, ahead, compared = await asyncio.gather(
+    series, ahead, compared, notes = await asyncio.gather(
         request.rollups.series(view, span, bucket, top),
         _ahead(request, view, bucket),
         _compared(request, view, bucket),
+        request.rollups.notes(span),
     )
     chart = {
         "bucket": bucket,
@@ -59,10 +62,25 @@ async def chart_of(
             }
             for one in incidents
             if _moment(one.main) in span
+        ]
+        + [
+            {
+                "at": int(note.at.timestamp()),
+                "title": f"Note: {note.text}",
+                "severity": "note",
+                "text": f"{note.author_name}, {note.at.astimezone(zone):%Y-%m-%d %H:%M}",
+                "link": f"/explore?{urlencode(range_pairs(_around(note.at), zone))}#notes",
+            }
+            for note in notes
         ],
         "ahead": ahead and {**_times(ahead.starts, view, bucket), **_bands(ahead)},
     }
-    return {"top": top, "chart": chart, "later": request.deps.forecasts.waiting(request.tenant, zone)}
+    return {
+        "top": top,
+        "chart": chart,
+        "notes": notes,
+        "later": request.deps.forecasts.waiting(request.tenant, zone),
+    }
 
 
 async def _ahead(request: PageRequest, view: View, bucket: Bucket) -> BucketForecast | None:
@@ -113,6 +131,11 @@ def _bands(ahead: BucketForecast) -> dict[str, object]:
     arrays |= {f"low{level}": ahead.bands.lower[level] for level in LEVELS}
     arrays |= {f"high{level}": ahead.bands.upper[level] for level in LEVELS}
     return {name: array[:, 0].round(4).tolist() for name, array in arrays.items()}
+
+
+def _around(at: datetime) -> TimeRange:
+    """Return the day around a moment."""
+    return TimeRange(at - timedelta(hours=12), at + timedelta(hours=12))
 
 
 def _moment(alert: Alert) -> datetime:

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from outlay_console.domain.cost_breakdown import cost_breakdown
+from outlay_console.domain.saved import dashboards
 from outlay_console.domain.view import DIMENSIONS, View, is_dimension
 from outlay_console.pages.charts import chart_of
 from outlay_console.pages.request import Context, PageRequest
@@ -29,16 +30,22 @@ async def explore(request: PageRequest) -> Context:
     """Return a chart and a table of the view."""
     view = await request.view_shown()
     span = view.span(request.now)
-    found, incidents, free = await asyncio.gather(
+    found, incidents, free, saved = await asyncio.gather(
         request.rollups.breakdown(view, (span, view.before(request.now))),
         request.rollups.incidents() if not view.filters else _none(),
         request.rollups.free_names(request.now),
+        request.rollups.saved_views(request.session.actor),
     )
     one = found[""]
     return {
         "view": view,
         "span": span,
         "free": [name for name in free if is_dimension(name) and name not in DIMENSIONS],
+        "saved": saved,
+        "boards": dashboards(saved),
+        "may": request.may,
+        "owner": request.session.actor,
+        "admin": request.session.may("admin"),
         "rows": one.rows,
         "total": one.spent,
         "before": one.before,

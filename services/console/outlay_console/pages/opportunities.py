@@ -4,7 +4,14 @@ from datetime import datetime
 from typing import Any
 
 from outlay_console.pages.request import Context, PageRequest
-from outlay_reports.adapters.savings import monthly_saving, saving_basis
+from outlay_reports.adapters.savings import (
+    CLOSED,
+    EFFORTS,
+    STATUSES,
+    distinct_savings,
+    monthly_saving,
+    saving_basis,
+)
 from outlay_reports.money import share
 from outlay_schemas.money import PICO, to_pico, to_usd
 
@@ -13,16 +20,25 @@ _LEAST = PICO // 100
 
 
 async def opportunities(request: PageRequest) -> Context:
-    """Return open opportunities, the largest first, and dismissed ones."""
+    """Return open and planned opportunities, the largest first, what they save together, and closed ones."""
     saved = await request.rollups.opportunities()
     rows: list[dict[str, Any]] = []
     if saved.since and saved.until:
         rows = [row for one in saved.found if (row := _row(one, saved.since, saved.until))]
+    still = [row for row in rows if row["status"] not in CLOSED]
+    together = distinct_savings(
+        (row["provider"], row["sku"], row["recommendation"], to_pico(row["saving"])) for row in still
+    )
+    month = monthly_saving(together, saved.since, saved.until) if saved.since and saved.until else None
     return {
         "saved": saved,
+        "together": to_usd(together),
+        "monthly": None if month is None else to_usd(month),
+        "statuses": STATUSES,
+        "efforts": EFFORTS,
         "basis": saving_basis(saved.since, saved.until) if saved.since and saved.until else "",
-        "rows": [row for row in rows if not row["dismissed"]],
-        "dismissed": [row for row in rows if row["dismissed"]],
+        "rows": still,
+        "closed": [row for row in rows if row["status"] in CLOSED],
         "may": request.may,
     }
 

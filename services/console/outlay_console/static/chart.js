@@ -39,7 +39,7 @@ function colours(element) {
   const get = (name) => style.getPropertyValue(name).trim();
   return {
     bars: [...Array.from({ length: COLOURS }, (_, n) => hue(n, style.colorScheme.includes("dark"))), get("--series-7")],
-    text: get("--muted"), grid: get("--line"), mark: { critical: get("--bad"), warning: get("--warn"), info: get("--accent") },
+    text: get("--muted"), grid: get("--line"), mark: { critical: get("--bad"), warning: get("--warn"), info: get("--accent"), note: get("--muted") },
   };
 }
 
@@ -162,7 +162,7 @@ export class Chart {
       if (!mark.link || x < 0 || x > u.over.clientWidth) continue;
       const link = document.createElement("a");
       link.className = "marker";
-      link.href = mark.link;
+      link.href = mark.severity === "note" && document.getElementById("notes") ? "#notes" : mark.link;
       link.title = [mark.title, mark.text].filter(Boolean).join("\n");
       link.setAttribute("aria-label", mark.title);
       link.style.left = `${u.over.offsetLeft + x - 12}px`;
@@ -208,7 +208,7 @@ export class Chart {
 
   range(first, last) {
     const moment = (seconds) => new Date(seconds * 1e3).toISOString().slice(0, 16) + "Z";
-    const to = new URL("/explore" + location.search, location.href);
+    const to = new URL("/explore" + (this.figure.dataset.view ?? location.search), location.href);
     to.searchParams.delete("range");
     to.searchParams.set("from", moment(this.data.starts[first]));
     to.searchParams.set("to", moment(this.data.starts[last + 1] ?? this.data.end));
