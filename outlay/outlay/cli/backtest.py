@@ -34,6 +34,8 @@ from outlay_schemas.dimensions import scope_text
 from outlay_schemas.money import to_usd
 
 _DAY = timedelta(days=1)
+_AT_ONCE = 1000
+"""Lines that are written at once: one by one they take longer than what they say."""
 
 
 def backtest(
@@ -67,7 +69,8 @@ def backtest(
 
 
 def _on_series(rule: str, catalog: Catalog, series: Path) -> None:
-    wanted, texts, rows = _rule(rule, catalog), dict[datetime, str](), dict[datetime, float | None]()
+    wanted, texts, rows = series_rule(rule, catalog), dict[datetime, str](), dict[datetime, float | None]()
+    written: list[str] = []
     for text, at, value in _rows(series):
         texts[at], rows[at] = text, value
     try:
@@ -78,7 +81,12 @@ def _on_series(rule: str, catalog: Catalog, series: Path) -> None:
                 "lower": judged.lower, "upper": judged.upper, "score": round(judged.score, 6),
                 "fired": point.fired, "status": judged.status,
             }  # fmt: skip
-            typer.echo(json.dumps(found))
+            written.append(json.dumps(found))
+            if len(written) == _AT_ONCE:
+                typer.echo("\n".join(written))
+                written.clear()
+        if written:
+            typer.echo("\n".join(written))
     except NotPossibleError as error:
         raise CommandError(str(error), "try it on the ledger: leave --series out") from None
     except ValueError as error:
@@ -113,7 +121,8 @@ def _on_ledger(
         line(f"stopping each at once would have saved at most {dollars(whole)}")
 
 
-def _rule(name: str, catalog: Catalog) -> Watch:
+def series_rule(name: str, catalog: Catalog) -> Watch:
+    """Return a rule or budget of a catalog, or one with the defaults of its kind. Raises CommandError."""
     known = {item.id for item in (*catalog.budgets, *catalog.rules)}
     defaults = {"anomaly": watch.Anomaly, "spend_spike": watch.SpendSpike}
     if name not in known and name in defaults:

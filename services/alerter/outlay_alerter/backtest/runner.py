@@ -60,6 +60,8 @@ class Recorder:
 
     def turn(self, now: datetime, findings: Sequence[Finding]) -> list[Fired]:
         """Take what holds at a moment; return what begins to fire."""
+        if not findings:
+            return []
         began = len(self.fired)
         for finding in findings:
             self._count(finding)

@@ -12,7 +12,7 @@
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from math import asinh, isfinite, sinh
@@ -32,8 +32,12 @@ _LEFT = 4
 _BATCHES = 100
 _DAYS = 110
 """Days that are remembered for what comes back each month."""
-_WEEKEND = 1_000_000
-"""Added to the place in the day on days that are like Saturday and Sunday."""
+_APART = 4
+"""Places between the day of the week and the day of the weekend, which are not neighbours."""
+_LARGEST = 60.0
+"""Nothing that is likely is larger on the scale: 1e25 times what is usual."""
+Consulted = Sequence[tuple[Predictor, int, float | None]]
+"""Of each predictor: the place of a window in its season, and what is usual there."""
 
 
 @dataclass(slots=True)
@@ -57,8 +61,13 @@ class Detector:
         """Where the scale turns from linear to logarithmic; 0: not known yet."""
         self._idle = False
         """Whether there was a whole history of nothing but zeros."""
+        self._day_places = -(-DAY // max(tuning.step, 300))
+        self._week_place = max(min(tuning.step, DAY), 3600)
+        self._week_places = -(-WEEK // self._week_place)
         self._predictors = self._new_predictors()
-        self._episodes = Episodes(tuning.step)
+        self._consulted: tuple[datetime, int, Consulted] | None = None
+        """What the predictors say of a window, and where its noise is, until one is learned."""
+        self._episodes = Episodes(tuning.step, *tuning.usual_episodes)
         self._left: _LeftLevel | None = None
         self._batches: deque[float] = deque(maxlen=_BATCHES)
         """The newest values that are not zero; of an anomaly one, the highest, once it is over."""
@@ -71,11 +80,18 @@ class Detector:
 
     def _new_predictors(self) -> list[Predictor]:
         step, levels, spans = self._tuning.step, self._tuning.level_windows, self._tuning.spans
-        predictors = [Predictor(0, 0, levels, spans)]
+        day, week = self._day_places, self._week_places
+        noises = 1 if step > DAY else week if step == DAY else 2 * day + _APART
+        predictors = [Predictor(0, 0, levels, spans, places=0, noises=noises)]
         if step < DAY:
-            predictors.append(Predictor(DAY // step, _PASSES_OF_DAY, levels, spans))
+            places = 2 * day + _APART
+            predictors.append(
+                Predictor(DAY // step, _PASSES_OF_DAY, levels, spans, places=places, noises=noises)
+            )
         if step <= DAY:
-            predictors.append(Predictor(WEEK // step, _PASSES_OF_WEEK, levels, spans))
+            predictors.append(
+                Predictor(WEEK // step, _PASSES_OF_WEEK, levels, spans, places=week, noises=noises)
+            )
         return predictors
 
     def judge(self, at: datetime, value: float | None) -> Verdict:
@@ -171,6 +187,7 @@ class Detector:
         values = [self._scaled(value) for _, value in self._first]
         for known in ([], self._predictors):  # twice: a spike of the first day is one only beside the others
             predictors = self._predictors = self._new_predictors() if known else self._predictors
+            self._consulted = None
             for n, predictor in enumerate(predictors):
                 predictor.prime(values, known[n].residuals if known else None)
             for (at, _), value in zip(self._first, values, strict=True):
@@ -198,11 +215,12 @@ class Detector:
 
         By other levels it is judged alone: the windows before it had another one.
         """
-        predictor, predicted = self._best_predictor(at)
+        where, consulted = self._consult(at)
+        predictor, predicted = _best(consulted)
         scaled, sensitivity = self._scaled(value), self._tuning.sensitivity
         if predictor is None:
             return Verdict("insufficient_history"), 0.0
-        residuals, unit = predictor.residuals, predictor.unit(self._where(at))
+        residuals, unit = predictor.residuals, predictor.unit(where)
         if levels is not None:
             predicted += levels[self._predictors.index(predictor)].median() - predictor.level.median()
             up, down = (residuals.limit(0, sign) / sensitivity * unit for sign in (1.0, -1.0))
@@ -220,53 +238,58 @@ class Detector:
         score = score if status == "anomaly" else min(score, 0.5)
         return Verdict(status, expected, low, high, score), excess
 
-    def _best_predictor(self, at: datetime) -> tuple[Predictor | None, float]:
-        """Return the predictor with the lowest recent error, and its prediction."""
-        best: Predictor | None = None
-        says = 0.0
-        for predictor, places, reference in self._consulted(at):
-            predicted = predictor.predict(places, reference)
-            if predicted is None or not predictor.residuals.ready:
-                continue
-            if best is None or predictor.error < best.error * _LONGER:
-                best, says = predictor, predicted
-        return best, says
-
     def _learn(self, at: datetime, value: float, *, usual: bool = False) -> None:
-        for predictor, places, reference in self._consulted(at):
-            predictor.learn(places, self._where(at), value, reference, usual=usual)
+        where, consulted = self._consult(at)
+        self._consulted = None
+        for predictor, place, above in consulted:
+            predictor.learn(place, above, where, value, usual=usual)
 
-    def _consulted(self, at: datetime) -> Iterator[tuple[Predictor, Sequence[int], float | None]]:
-        """Return each predictor, where the window is in its season, and what that season may be compared with.
+    def _consult(self, at: datetime) -> tuple[int, Consulted]:
+        """Return the place that the noise depends on, and what each predictor says of a window.
 
-        It is the shape that the predictor before it knows; but the time of the day is compared with the hours
-        around it, for a level says nothing of them.
+        A season is compared with the shape that the predictor before it knows; but the time of the day is compared
+        with the hours around it, for a level says nothing of them.
         """
+        if self._consulted is not None and self._consulted[0] == at:
+            return self._consulted[1:]
+        found: list[tuple[Predictor, int, float | None]] = []
         reference: float | None = None
-        for n, (predictor, places) in enumerate(zip(self._predictors, self._places(at), strict=True)):
-            before = None if n == 1 and self._tuning.step < DAY else reference
-            reference = predictor.shape(places, before)
-            yield predictor, places, before
-
-    def _where(self, at: datetime) -> int:
-        """Return the place in the day (or, of days, in the week) that the noise depends on."""
-        return self._places(at)[1 if len(self._predictors) > 1 else 0][0]
+        all_places = self._places(at)
+        for n, (predictor, places) in enumerate(zip(self._predictors, all_places, strict=True)):
+            usual = predictor.usual(places, None if n == 1 and self._tuning.step < DAY else reference)
+            reference = predictor.shape(usual)
+            found.append((predictor, places[0], usual))
+        where = all_places[1 if len(all_places) > 1 else 0][0]
+        self._consulted = at, where, found
+        return where, found
 
     def _places(self, at: datetime) -> list[Sequence[int]]:
         """Return where a window is in the season of each predictor."""
         local, step = at.astimezone(self._tuning.zone), self._tuning.step
         seconds = local.hour * 3600 + local.minute * 60 + local.second
         weekday = 6 if local.date() in self._tuning.holidays else local.weekday()
-        week = (weekday * DAY + seconds) // max(min(step, DAY), 3600)
+        week = (weekday * DAY + seconds) // self._week_place
         if step >= DAY:
             of_week: list[Sequence[int]] = [(0,), (week,)]
             return of_week[: len(self._predictors)]
         day = seconds // max(step, 300)
-        weekend = day + _WEEKEND
+        weekend = self._day_places + _APART + day
         return [(0,), (weekend, day) if weekday > 4 else (day, weekend), (week,)]
 
     def _scaled(self, value: float) -> float:
         return asinh(value / self._unit)
 
     def _value(self, scaled: float) -> float:
-        return sinh(max(-600.0, min(600.0, scaled))) * self._unit
+        return sinh(max(-_LARGEST, min(_LARGEST, scaled))) * self._unit
+
+
+def _best(consulted: Consulted) -> tuple[Predictor | None, float]:
+    """Return the predictor with the lowest recent error, and its prediction."""
+    best: Predictor | None = None
+    says = 0.0
+    for predictor, _, above in consulted:
+        if above is None or not len(predictor.level) or not predictor.residuals.ready:
+            continue
+        if best is None or predictor.error < best.error * _LONGER:
+            best, says = predictor, predictor.level.median() + above
+    return best, says

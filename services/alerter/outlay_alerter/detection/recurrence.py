@@ -73,10 +73,6 @@ def _around(day: date, back: int) -> tuple[date, date]:
     return min(starts) - timedelta(days=_NEAR), max(starts) + timedelta(days=_NEAR)
 
 
-_HORIZON = 14 * 86_400
-"""Seconds for which an episode is remembered."""
-_USUAL = 4
-"""What so many recent episodes reached is usual."""
 _MOST = 64
 """Episodes that are remembered."""
 _PAUSE = 3600
@@ -86,8 +82,9 @@ _PAUSE = 3600
 class Episodes:
     """The peaks of recent episodes, by direction, as multiples of the limit."""
 
-    def __init__(self, step: int) -> None:
-        self._horizon, self._pause = _HORIZON // step, max(2, _PAUSE // step)
+    def __init__(self, step: int, often: int, days: int) -> None:
+        """What `often` episodes within `days` reached is usual."""
+        self._often, self._horizon, self._pause = often, days * 86_400 // step, max(2, _PAUSE // step)
         self._peaks: deque[tuple[int, float]] = deque(maxlen=_MOST)
         """When an episode ended, and its peak; below zero: too little."""
         self._now = 0
@@ -97,7 +94,7 @@ class Episodes:
         """Return how many times the limit is usual in a direction: what several episodes reached, at least 1."""
         since = self._now - self._horizon
         peaks = sorted((p * sign for at, p in self._peaks if p * sign > 0 and at >= since), reverse=True)
-        return max(1.0, peaks[_USUAL - 1] * 1.25) if len(peaks) >= _USUAL else 1.0
+        return max(1.0, peaks[self._often - 1] * 1.25) if len(peaks) >= self._often else 1.0
 
     def push(self, excess: float) -> None:
         """Take the next window: its distance in multiples of the limit, with its sign."""

@@ -40,11 +40,16 @@ class Tuning:
     def min_history(self) -> int:
         """With fewer windows nothing is said: a week and a day, for who never saw a weekend takes it for an outage.
 
-        Of windows shorter than a quarter of an hour, two days, or a day of minutes.
+        Of windows shorter than a quarter of an hour, a day.
         """
         if self.step >= DAY:
             return 14
-        return 8 * DAY // self.step if self.step >= 900 else min(2 * DAY // self.step, 1440)
+        return 8 * DAY // self.step if self.step >= 900 else min(DAY // self.step, 1440)
+
+    @property
+    def usual_episodes(self) -> tuple[int, int]:
+        """What so many episodes within so many days reached is usual."""
+        return (8, 14) if self.step >= 3600 else (4, 28)
 
     @property
     def spans(self) -> Spans:
@@ -54,7 +59,7 @@ class Tuning:
         if self.step >= 3600:
             return ((1, 4.0, 1.8), (4, 4.0, 1.5), (24, 3.75, 1.2))
         far = 4.5 if self.step >= 300 else 5.5  # of many windows a day, one is soon far off by chance
-        return ((1, far, 1.8), (6, far, 1.5), (36, 4.5, 1.2))
+        return ((1, far, 1.6), (6, 4.5, 1.8))  # means of hours wander with the level, which is one of hours
 
 
 @dataclass(frozen=True, slots=True)

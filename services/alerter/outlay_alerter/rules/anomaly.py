@@ -22,7 +22,7 @@ from outlay_schemas.money import PICO
 HISTORY: dict[Grain, int] = {"minute": 2 * 1440, "hour": 35 * 24, "day": 120}
 """How many windows a detector is taught before it says anything."""
 CALM = 2
-"""So many normal windows in a row end an anomaly, an hour of them at least: what comes back sooner is one episode."""
+"""So many normal windows in a row end an anomaly, two hours of them at least: what comes back sooner is one episode."""
 LEVEL = "anomaly"
 _NEXT = timedelta(microseconds=1)
 _ALIKE = 5, 4
@@ -199,7 +199,7 @@ class WatchedScope:
         if self._begun is None:
             return []
         self._calm += 1
-        if self._calm < max(CALM, timedelta(hours=1) // self._length):
+        if self._calm < max(CALM, timedelta(hours=2) // self._length):
             return []
         finding = self._finding(self._begun, at, actual, verdict)
         self._begun, self._calm = None, 0

@@ -319,7 +319,7 @@ def test_a_ring_keeps_the_newest(values: list[float], size: int) -> None:
 
 
 def test_a_season_knows_a_place_after_it_was_passed() -> None:
-    season = Season(3)
+    season = Season(3, 3)
     for lap in range(5):
         season.learn(0, 1.0 + lap)
         season.learn(0, 3.0 + lap)

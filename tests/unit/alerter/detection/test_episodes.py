@@ -14,7 +14,7 @@ START = datetime(2026, 11, 2, tzinfo=UTC)
 
 
 def test_the_fourth_episode_makes_its_height_usual_and_one_that_goes_on_counts_once() -> None:
-    episodes = Episodes(3600)
+    episodes = Episodes(3600, often=4, days=14)
     for peak in (3.0, 2.0, 5.0):
         for excess in (peak, peak / 2, 0.0, 0.0, 0.0, 0.0):
             episodes.push(excess)
