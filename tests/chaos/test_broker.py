@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tests.support.chaos.rig import make
 from tests.support.chaos.scenarios import ids_on_kafka
-from tests.support.processes import Broker, Ingest, prepare, until
+from tests.support.processes import Broker, Ingest, prepare
 from tests.support.promises import Tally
+from tests.support.waiting import until
 
 from outlay_schemas.events import encoder
 

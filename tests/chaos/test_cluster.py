@@ -8,8 +8,8 @@ import httpx
 import pytest
 from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.stores import Cluster, Stores
-from tests.support.processes import until
 from tests.support.promises import Tally
+from tests.support.waiting import until
 
 from outlay_kit.topics import Durability, create_topics
 from outlay_schemas.events import UsageEvent, encoder

@@ -18,8 +18,8 @@ from tests.support.chaos.scenarios import (
     rolling_restart,
 )
 from tests.support.chaos.stores import Stores, Thief
-from tests.support.processes import until
 from tests.support.promises import Tally
+from tests.support.waiting import until
 
 from outlay_kit.offsets import Offsets, behind
 from outlay_schemas.topics import USAGE_EVENTS

@@ -6,8 +6,8 @@ import pytest
 from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.scenarios import correct, feed, kept, paused_twin, poison_of, replay, rows
 from tests.support.chaos.stores import Stores, Thief
-from tests.support.processes import until
 from tests.support.promises import Tally
+from tests.support.waiting import until
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_schemas.events import encoder

@@ -10,9 +10,10 @@ from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.scenarios import away, ids_on_kafka, rolling_restart
 from tests.support.chaos.stores import Stores
 from tests.support.chaos.watching import Watch
-from tests.support.processes import Ingest, until
+from tests.support.processes import Ingest
 from tests.support.promises import Tally
 from tests.support.receiver import receiving
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos]
 

@@ -18,9 +18,9 @@ import psutil
 import pytest
 from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.stores import Stores
-from tests.support.processes import until
 from tests.support.promises import Tally
 from tests.support.system import Cli, RunningIngest
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos, pytest.mark.timeout(1800)]
 

@@ -6,8 +6,8 @@ import pytest
 from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.stores import Stores
 from tests.support.first_release import write_as_then
-from tests.support.processes import until
 from tests.support.promises import Tally
+from tests.support.waiting import until
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.migrator import migrate, migrations

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from tests.support.chaos.rig import Pipeline, Sender, make
 from tests.support.chaos.stores import Stores
-from tests.support.processes import until
 from tests.support.promises import Tally
+from tests.support.waiting import until
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_schemas.dead_letters import dead_letter

@@ -13,9 +13,9 @@ import httpx
 import psutil
 import pytest
 from tests.support.chaos.rig import Sender, make
-from tests.support.processes import until
 from tests.support.promises import Tally
 from tests.support.system import Cli, RunningIngest
+from tests.support.waiting import until
 
 from outlay_schemas.events import encoder
 

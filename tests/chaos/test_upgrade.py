@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.processes import until
 from tests.support.system import Cli
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,8 @@ from threading import Thread
 
 import httpx
 import pytest
-from tests.support.composition import CONSOLE, Composition, images, until
+from tests.support.composition import CONSOLE, Composition, images
+from tests.support.waiting import until
 
 from outlay.local.system import SERVICES
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.composition import ROOT, Composition, until
+from tests.support.composition import ROOT, Composition
+from tests.support.waiting import until
 
 from outlay.local.system import SERVICES
 

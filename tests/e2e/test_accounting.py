@@ -1,9 +1,9 @@
 """Audit, replay and rebuild by the command line, while the system runs."""
 
 import pytest
-from tests.support.processes import until
 from tests.support.system import Cli
 from tests.support.usage import usage
+from tests.support.waiting import until
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_schemas.topics import USAGE_EVENTS, Topic

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.support.processes import until
 from tests.support.system import Cli
+from tests.support.waiting import until
 
 from outlay.embedded.ports import free_port
 

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.processes import until
 from tests.support.system import Cli, processes_of
+from tests.support.waiting import until
 
 from outlay.local.state import running
 

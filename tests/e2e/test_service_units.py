@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.processes import until
 from tests.support.system import Cli, processes_of
+from tests.support.waiting import until
 
 from outlay.embedded.ports import free_port
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from tests.support.otlp_receiver import Collector, collecting
-from tests.support.processes import until
 from tests.support.system import Cli
+from tests.support.waiting import until
 
 from outlay.local.state import keys_path
 from outlay_kit.clock import SystemClock

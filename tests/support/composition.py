@@ -4,12 +4,13 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,14 +21,6 @@ INGEST, CONSOLE = "http://127.0.0.1:8080", "http://127.0.0.1:8088"
 SCALE = ("--scale", "pricer=2", "--scale", "aggregator=2")
 NO_ULIMITS = "services:\n  clickhouse:\n    ulimits: !reset {}\n"
 """Where an engine may not raise the limit of open files (no CAP_SYS_RESOURCE)."""
-
-
-def until(true: Callable[[], object], seconds: float, what: str) -> None:
-    """Wait until `true()`."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
-        time.sleep(0.5)
 
 
 @dataclass

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 from tests.support.endings import started
+from tests.support.waiting import PATIENCE, until
 
 from outlay.catalog import load_default
 from outlay.catalog.publish import publish_if_absent
@@ -30,14 +31,6 @@ from outlay_kit.topics import create_topics
 from outlay_schemas import topics
 
 
-def until(true: Callable[[], object], seconds: float = 30, what: str = "it") -> None:
-    """Wait until `true()`."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
-        time.sleep(0.05)
-
-
 def prepare(kafka: KafkaSettings) -> None:
     """Make the topics and a first catalog, if they are not there."""
     create_topics(kafka, topics.ALL)
@@ -46,7 +39,7 @@ def prepare(kafka: KafkaSettings) -> None:
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
-    process.wait(timeout=10)
+    process.wait(timeout=10 * PATIENCE)
 
 
 @dataclass
@@ -104,7 +97,7 @@ class Service:
     def stop(self, seconds: float = 20) -> int:
         """Ask it to end; return its exit status."""
         self.running.send_signal(signal.SIGTERM)
-        return self.running.wait(timeout=seconds)
+        return self.running.wait(timeout=seconds * PATIENCE)
 
     def rss(self) -> int:
         """Return its memory in bytes."""

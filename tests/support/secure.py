@@ -29,8 +29,8 @@ from kafka.admin import (
     UserScramCredentialUpsertion,
 )
 from pydantic import SecretStr
-from tests.support.processes import until
 from tests.support.stack import Stack
+from tests.support.waiting import until
 
 from outlay.embedded.kafka import KafkaBroker
 from outlay.embedded.ports import free_port

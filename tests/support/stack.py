@@ -87,7 +87,7 @@ def _containers() -> Iterator[Stack]:
     }
     from testcontainers.community.clickhouse import ClickHouseContainer
     from testcontainers.core.container import DockerContainer
-    from tests.support.processes import until
+    from tests.support.waiting import until
 
     from outlay.embedded.kafka import KafkaBroker
     from outlay.embedded.ports import free_port

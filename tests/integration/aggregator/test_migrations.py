@@ -11,7 +11,7 @@ import pytest
 from tests.support.aggregator_system import START, System, cost_event, lines, stored
 from tests.support.fake_broker import FakeBroker
 from tests.support.first_release import FIRST_RELEASE, write_as_then
-from tests.support.processes import until
+from tests.support.waiting import until
 
 from outlay_aggregator.adapters.audit import Audit
 from outlay_aggregator.adapters.ledger_store import LedgerStore

@@ -4,8 +4,9 @@ import uuid
 from pathlib import Path
 
 import pytest
-from tests.support.processes import Service, prepare, until
+from tests.support.processes import Service, prepare
 from tests.support.stack import Stack
+from tests.support.waiting import until
 
 from outlay_kit.kafka import KafkaSink, KafkaSource, deliver
 from outlay_kit.migrator import migrate

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
-from tests.support.processes import Service, tail, until
+from tests.support.processes import Service, tail
 from tests.support.promises import Tally
 from tests.support.receiver import Receiver, receiving
 from tests.support.rollup_rows import spend
 from tests.support.stack import environment
+from tests.support.waiting import until
 
 from outlay.catalog.publish import newest, publish
 from outlay.embedded.ports import free_port

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 
 import msgspec
@@ -12,6 +12,7 @@ from tests.support.channel_messages import check_slack, check_teams
 from tests.support.receiver import NEW_SECRET, Receiver, receiving
 from tests.support.rollup_rows import NOW
 from tests.support.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
+from tests.support.waiting import until
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import AlertUpdate, Store
@@ -73,13 +74,6 @@ def posts(house: ClickHouseSettings, monkeypatch: pytest.MonkeyPatch) -> Iterato
         found.stopped = True
         found.board.wake()
         found.board.join()
-
-
-def until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.05)
-    assert holds()
 
 
 def decided(one: Alert) -> AlertUpdate:

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import uvicorn
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from tests.support.console_rig import NOW, Rig
+from tests.support.waiting import until
 
 from outlay.embedded.ports import free_port
 from outlay_console.app import Console
@@ -135,15 +135,11 @@ def ask(url: str, expression: str) -> list[dict[str, object]]:
     return found
 
 
-def until_scraped(url: str) -> None:
-    for _ in range(450):
-        try:
-            if ask(url, "outlay:burn_rate_usd_per_hour:avg1d"):
-                return
-        except OSError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError("Prometheus scraped nothing in 90 s")
+def scraped(url: str) -> bool:
+    try:
+        return bool(ask(url, "outlay:burn_rate_usd_per_hour:avg1d"))
+    except OSError:
+        return False
 
 
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="needs prometheus: apt install prometheus")
@@ -152,7 +148,7 @@ async def test_prometheus_scrapes_the_series_and_answers_every_query_of_the_rule
 ) -> None:
     rules = yaml.safe_load((DEPLOY / "money.rules.yml").read_text("utf-8"))["groups"][0]["rules"]
     with served(rig) as port, prometheus(tmp_path, port, rig.keys["acme"]) as url:
-        await asyncio.to_thread(until_scraped, url)
+        await asyncio.to_thread(until, lambda: scraped(url), 90, "a scrape of Prometheus")
         [spend] = ask(url, 'outlay_spend_usd{period="month"}')
         assert float(spend["value"][1]) == float(rig.spent(FIRST, NOW))  # type: ignore[index]
         for name in SERIES:

@@ -3,7 +3,6 @@
 import gzip
 import json
 import socket
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +12,7 @@ import lz4.frame
 import pytest
 from backports import zstd
 from tests.support.chdb_server import READER, WRITER, Server
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.stack
 
@@ -268,8 +268,8 @@ def test_when_the_client_goes_the_query_ends(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         head = f"POST /?user={WRITER[0]}&password={WRITER[1].replace(' ', '%20')} HTTP/1.1\r\nHost: x\r\n"
         client.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(sql) + sql)
-        assert until(lambda: running(server) == 1)
-    assert until(lambda: running(server) == 0)
+        until(lambda: running(server) == 1)
+    until(lambda: running(server) == 0)
 
 
 def test_an_answer_that_is_not_read_to_its_end_ends_too(server: Server) -> None:
@@ -278,21 +278,12 @@ def test_an_answer_that_is_not_read_to_its_end_ends_too(server: Server) -> None:
         pieces = answer.iter_raw()
         assert next(pieces)
         assert running(server) == 1
-    assert until(lambda: running(server) == 0)
+    until(lambda: running(server) == 0)
 
 
 def running(server: Server) -> int:
     sql = "SELECT count() FROM system.processes WHERE query LIKE '%cityHash64%' AND query NOT LIKE '%processes%'"
     return int(server.ask(sql).text)
-
-
-def until(done: Callable[[], bool], seconds: float = 15) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if done():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_a_query_that_fails_halfway_ends_without_an_end(server: Server) -> None:

@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from tests.support.waiting import until
 
 from outlay.embedded.lock import holder
 from outlay_kit.kafka import KafkaSink, KafkaSource, deliver
@@ -78,15 +77,6 @@ class Parent:
             return "away"
 
 
-def until(done: Callable[[], bool], seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if done():
-            return True
-        time.sleep(0.1)
-    return False
-
-
 def gone(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
@@ -105,12 +95,12 @@ def test_stores_and_parent_may_be_killed_and_everything_goes_on(tmp_path: Path) 
         sink.close()
 
         os.kill(first.pids["clickhouse"], signal.SIGKILL)
-        assert until(lambda: first.ask("SELECT sum(n) FROM kept") == "1\n", 60), "the store did not come back"
+        until(lambda: first.ask("SELECT sum(n) FROM kept") == "1\n", 60, "the store back")
         everybody = first.everybody()
         assert len(everybody) >= 3  # Kafka, ClickHouse, the orphan reaper
     finally:
         first.end(signal.SIGKILL)
-    assert until(lambda: all(gone(pid) for pid in everybody), 10), "the killed parent left somebody behind"
+    until(lambda: all(gone(pid) for pid in everybody), 10, "the end of everybody")
     assert holder(tmp_path) is None
 
     second = Parent(tmp_path)
@@ -124,13 +114,13 @@ def test_stores_and_parent_may_be_killed_and_everything_goes_on(tmp_path: Path) 
             found.extend(record.value for record in source.poll(0.1).records)
             return bool(found)
 
-        assert until(more, 60)
+        until(more, 60)
         source.close()
         assert found == [b"kept"]
         everybody = second.everybody()
     finally:
         status = second.end(signal.SIGINT)
     assert status == 0
-    assert until(lambda: all(gone(pid) for pid in everybody), 10)
+    until(lambda: all(gone(pid) for pid in everybody), 10)
     assert (tmp_path / "lock").read_text() == ""
     assert not (tmp_path / "endpoints.json").exists()

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.support.processes import Broker, Ingest, Tail, prepare, tail, until
+from tests.support.processes import Broker, Ingest, Tail, prepare, tail
 from tests.support.usage_lines import usage
+from tests.support.waiting import until
 
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.events import dead_letter_decoder, usage_event_decoder

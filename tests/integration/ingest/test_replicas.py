@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.processes import Ingest, until
+from tests.support.processes import Ingest
 from tests.support.usage_lines import usage
+from tests.support.waiting import until
 
 from outlay_kit.clock import SystemClock
 from outlay_kit.keys import Limits

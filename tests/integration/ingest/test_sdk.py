@@ -6,7 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.support.processes import Broker, Ingest, tail, until
+from tests.support.processes import Broker, Ingest, tail
+from tests.support.waiting import until
 
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.events import UsageEvent, usage_event_decoder

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import faust_worker
-from tests.support.processes import until
+from tests.support.waiting import until
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_kit.offsets import Offsets

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.support.processes import Broker, Service, Tail, tail, until
+from tests.support.processes import Broker, Service, Tail, tail
+from tests.support.waiting import until
 
 from outlay.catalog.publish import newest, publish
 from outlay_kit.catalog_feed import KEY

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.processes import Service, until
+from tests.support.processes import Service
 from tests.support.stack import Stack
+from tests.support.waiting import until
 from typer.testing import CliRunner, Result
 
 from outlay.catalog import load_default

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import trustme
 from pydantic import SecretStr
-from tests.support.processes import Service, until
+from tests.support.processes import Service
 from tests.support.secure import MODULES, Encrypted, Secure
+from tests.support.waiting import until
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable

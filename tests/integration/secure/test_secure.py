@@ -19,9 +19,10 @@ from cloudevents.core.bindings.kafka import KafkaMessage, to_binary_event, to_st
 from cloudevents.core.v1.event import CloudEvent
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
-from tests.support.processes import Ingest, Service, tail, until
+from tests.support.processes import Ingest, Service, tail
 from tests.support.secure import GRANTS, GROUP, MODULES, TOPIC, Encrypted, Secure, secret
 from tests.support.usage_lines import usage
+from tests.support.waiting import until
 
 from outlay.catalog.publish import newest, publish
 from outlay.embedded.ports import free_port

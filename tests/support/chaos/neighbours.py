@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import httpx
 from tests.support.chaos.rig import Pipeline
-from tests.support.processes import until
+from tests.support.waiting import until
 
 from outlay_kit.clock import SystemClock
 from outlay_schemas.events import UsageEvent, encoder

@@ -22,7 +22,8 @@ import psutil
 from tests.support.catalogs import book, rule
 from tests.support.chaos.rig import Pipeline
 from tests.support.chaos.stores import Engine
-from tests.support.processes import Broker, until
+from tests.support.processes import Broker
+from tests.support.waiting import until
 
 from outlay.catalog import load_default
 from outlay.catalog.load import default_folder

@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 from tests.support.chaos.stores import Stores
 from tests.support.oracle import Cell, cells
-from tests.support.processes import Ingest, Service, until
+from tests.support.processes import Ingest, Service
+from tests.support.waiting import until
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock

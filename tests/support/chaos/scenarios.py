@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import msgspec
 from tests.support.chaos.rig import Pipeline, Sender
-from tests.support.processes import Service, Tail, tail, until
+from tests.support.processes import Service, Tail, tail
+from tests.support.waiting import until
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_kit.settings import KafkaSettings

@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
-from tests.support.processes import Broker, prepare, until
+from tests.support.processes import Broker, prepare
+from tests.support.waiting import until
 
 from outlay.embedded.clickhouse import WRITER, ClickHouse
 from outlay.embedded.kafka import KafkaBroker

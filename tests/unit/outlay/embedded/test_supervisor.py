@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.waiting import until
 
 from outlay.embedded.errors import ChildDiedError, DiskError
 from outlay.embedded.supervisor import Child, ChildStatus, Supervisor
@@ -47,22 +48,13 @@ def gone(number: int | None) -> bool:
         return True
 
 
-def until(done: Callable[[], bool], seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if done():
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def test_a_child_that_is_killed_is_started_again(supervisor: Supervisor, tmp_path: Path) -> None:
     supervisor.start(family(tmp_path), wait=10)
     first, grandchild = pid(tmp_path / "child"), pid(tmp_path / "grandchild")
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    assert until(lambda: supervisor.pids().get("family", first) != first)
-    assert until(lambda: gone(grandchild)), "what the dead child had started is still there"
+    until(lambda: supervisor.pids().get("family", first) != first)
+    until(lambda: gone(grandchild), what="the end of what the dead child had started")
     (status,) = supervisor.status()
     assert (status.pid, status.restarts) == (supervisor.pids()["family"], 1)
 
@@ -86,7 +78,7 @@ def test_the_supervisor_survives_a_thousand_deaths_during_status_calls(tmp_path:
 
         # A busy machine may take minutes, so only a supervisor that stops restarting fails.
         while (before := deaths()) < 1000:
-            assert until(lambda before=before: deaths() > before, seconds=60)  # type: ignore[misc]
+            until(lambda before=before: deaths() > before, seconds=60)  # type: ignore[misc]
         assert supervisor._thread.is_alive()
     finally:
         supervisor.stop()
@@ -104,7 +96,7 @@ def test_what_a_child_has_started_ends_with_it(supervisor: Supervisor, tmp_path:
     grandchild = pid(tmp_path / "grandchild")
     supervisor.stop()
     assert gone(pid(tmp_path / "child"))
-    assert until(lambda: gone(grandchild))
+    until(lambda: gone(grandchild))
     (status,) = supervisor.status()
     assert status.pid is None
 
@@ -133,13 +125,13 @@ def test_nothing_outlives_the_parent_however_it_ends(tmp_path: Path, end: signal
     )
     script = FAMILY.format(child=tmp_path / "grandchild", self=tmp_path / "child")
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), script])
-    assert until(lambda: pid(tmp_path / "child") is not None)
+    until(lambda: pid(tmp_path / "child") is not None)
     everybody = [process.pid for process in psutil.Process(parent.pid).children(recursive=True)]
     assert len(everybody) >= 3  # the child, its child and the orphan reaper
     time.sleep(0.2)
     parent.send_signal(end)
     assert parent.wait(10) == (0 if end == signal.SIGINT else -signal.SIGKILL)
-    assert until(lambda: all(gone(number) for number in everybody))
+    until(lambda: all(gone(number) for number in everybody))
 
 
 def test_a_program_that_is_not_there_is_named(supervisor: Supervisor, tmp_path: Path) -> None:
