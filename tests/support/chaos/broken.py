@@ -85,12 +85,10 @@ class Unstamped(LedgerStore):
 
     def append(self, table: str, lines: bytes) -> None:
         if table == "ledger":
-            events = cost_event_decoder.decode_lines(lines)
-            lines = encoder.encode_lines([msgspec.structs.replace(e, accepted_ms=0) for e in events])
+            rows: list[dict[str, object]] = msgspec.json.Decoder().decode_lines(lines)
+            found = [row if row["price_status"] == "retracted" else {**row, "accepted_ms": 0} for row in rows]
+            lines = encoder.encode_lines(found)
         super().append(table, lines)
-
-    def retract(self, lines: bytes) -> None:
-        super().append("ledger", lines)
 
 
 class Unretracted(LedgerStore):
