@@ -21,7 +21,7 @@ from harness import CLOCK, options, percentile, show
 from pipeline import BATCH, Counted, Meter, Producer, body
 from tests.support.chaos.rig import Pipeline
 from tests.support.chaos.stores import Stores
-from tests.support.processes import end_all
+from tests.support.endings import ending
 
 from outlay_kit.kafka import KafkaSink, deliver
 from outlay_schemas.topics import MAX_RECORD_BYTES, USAGE_EVENTS
@@ -196,18 +196,15 @@ def main() -> None:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             stores = Stores(Path(folder) / "stores")
             try:
-                bench = Bench(stores, Path(folder) / "run")
-                found = scenario(bench)
-                peak = {
-                    f"{name}_mib": size / 2**20
-                    for name, size in bench.meter.peak.items()
-                    if "this" not in name
-                }
-                show(scenario=scenario.__name__, **found, **peak)
-                bench.meter.stop()
-                bench.meter.join()
+                with ending():
+                    bench = Bench(stores, Path(folder) / "run")
+                    found = scenario(bench)
+                    sizes = {name: size for name, size in bench.meter.peak.items() if "this" not in name}
+                    peak = {f"{name}_mib": size / 2**20 for name, size in sizes.items()}
+                    show(scenario=scenario.__name__, **found, **peak)
+                    bench.meter.stop()
+                    bench.meter.join()
             finally:
-                end_all()
                 stores.stop()
 
 
