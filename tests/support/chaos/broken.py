@@ -65,7 +65,8 @@ class Increments(LedgerStore):
     def append(self, table: str, lines: bytes) -> None:
         super().append(table, lines)
         if table == "ledger":
-            self._batch = cost_event_decoder.decode_lines(lines)
+            costs = b"\n".join(line for line in lines.split(b"\n") if b'"retracted"' not in line)
+            self._batch = cost_event_decoder.decode_lines(costs)
 
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
         if grain != "minute":
@@ -75,7 +76,8 @@ class Increments(LedgerStore):
         added: dict[Window, list[CostEvent]] = defaultdict(list)
         for event in self._batch:
             added[window_of(event.tenant, event.time, "minute")].append(event)
-        lines = [encoder.encode(_add(sums.get(window), added[window])) for window in windows]
+        changed = [window for window in windows if added[window]]
+        lines = [encoder.encode(_add(sums.get(window), added[window])) for window in changed]
         self.store(grain, b"\n".join(lines))
         return lines
 
