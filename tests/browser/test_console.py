@@ -144,7 +144,7 @@ async def test_an_alert_is_acknowledged_by_keyboard_alone(people: People) -> Non
     page, keys = person.page, person.page.keyboard
     await person.log_in("kim")
     await person.see("/alerts/a-acme")
-    await page.get_by_label("Note").focus()
+    await page.get_by_label("Note", exact=True).focus()
     await keys.type("a launch")
     await keys.press("Tab")
     await expect(page.get_by_role("button", name="Acknowledge")).to_be_focused()

@@ -40,7 +40,7 @@ async def test_a_budget_is_created_and_removed_in_the_browser(people: People) ->
     await expect(page.get_by_role("row", name=re.compile("^search"))).to_be_visible()
     assert await violations(person) == []
     await person.picture("setup-plan")
-    await page.get_by_label("Note").fill("agreed in the browser")
+    await page.get_by_label("Note", exact=True).fill("agreed in the browser")
     await page.get_by_role("button", name="Publish").click()
     await expect(page.get_by_role("status")).to_contain_text(f"Revision {before.revision + 1} is published")
     after = newest(person.console.stack.kafka)

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, expect
 from tests.support.console_rig import Rig
 from tests.support.stack import Stack, environment
 from tests.support.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
+from tests.support.waiting import PATIENCE
 
 from outlay.embedded.ports import free_port
 from outlay.local.system import answers
 from outlay_kit.clock import SystemClock
+
+expect.set_options(timeout=5_000 * PATIENCE)
 
 ARGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking"]
 
@@ -150,7 +153,7 @@ class People:
         context = await self._browser.new_context(
             viewport={"width": size[0], "height": size[1]}, color_scheme="dark" if dark else "light"
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(20_000 * PATIENCE)
         self._contexts.append(context)
         page = await context.new_page()
         person = Person(page, console or self._console, [], self.cookies)

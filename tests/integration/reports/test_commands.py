@@ -281,12 +281,12 @@ def test_a_note_is_written_for_a_tenant_under_who_runs_the_command(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OUTLAY_ACTOR", "deploy-bot")
-    answer = run("note", "new model", "--at", "2026-11-24T10:30:00+01:00", "--tenant", "acme").stdout
-    assert "noted at 2026-11-24 09:30 UTC for acme" in answer
+    answer = run("note", "new model", "--at", "2026-11-24T10:30:00+01:00", "--tenant", TENANT).stdout
+    assert f"noted at 2026-11-24 09:30 UTC for {TENANT}" in answer
     sql = "SELECT tenant, toString(at) AS at, text, author FROM notes FINAL"
     (row,) = json.loads(run("query", sql, "--json").stdout)
-    assert row == {"tenant": "acme", "at": "2026-11-24 09:30:00", "text": "new model", "author": "deploy-bot"}
-    assert "one line" in run("note", " ", "--tenant", "acme", code=1).stderr
+    assert row == {"tenant": TENANT, "at": "2026-11-24 09:30:00", "text": "new model", "author": "deploy-bot"}
+    assert "one line" in run("note", " ", "--tenant", TENANT, code=1).stderr
 
 
 @pytest.mark.usefixtures("still")

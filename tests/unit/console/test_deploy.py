@@ -120,7 +120,7 @@ def test_prometheus_reads_the_rules_and_asks_every_service_of_the_composition() 
     services = {
         name
         for name, service in compose["services"].items()
-        if "outlay_" in " ".join(map(str, service.get("command", [])))
+        if re.search(r"outlay_|outlay\.setup", " ".join(map(str, service.get("command", []))))
     }
     assert set(jobs) == {f"outlay-{name}" for name in services}
     assert all(targets == [f"{job.removeprefix('outlay-')}:9400"] for job, targets in jobs.items())
