@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 from tests.support.console_rig import Rig
 from tests.support.stack import Stack, environment
 from tests.support.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
@@ -133,6 +133,37 @@ class Person:
         """Keep a picture of the whole page, where OUTLAY_PICTURES says."""
         if folder := os.environ.get("OUTLAY_PICTURES"):
             await self.page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+class Walk:
+    """Somebody on the way to an answer. Each click, and each field that is filled, is a step."""
+
+    def __init__(self, person: Person, name: str, most: int) -> None:
+        """`name`: of its pictures; `most`: how many steps it may take."""
+        self._person, self._name, self._most = person, name, most
+        self.steps = 0
+
+    def step(self) -> None:
+        """Count a step that is taken elsewhere, such as a line pasted into a terminal."""
+        self.steps += 1
+        assert self.steps <= self._most, f"{self._name} takes more than {self._most} steps"
+
+    async def click(self, what: Locator) -> None:
+        """Click on something."""
+        self.step()
+        await what.click()
+
+    async def fill(self, what: Locator, text: str) -> None:
+        """Type into a field."""
+        self.step()
+        await what.fill(text)
+
+    async def picture(self, part: str) -> None:
+        """Keep a picture of the screen, small enough for the docs, where OUTLAY_PICTURES says."""
+        if folder := os.environ.get("OUTLAY_PICTURES"):
+            path = Path(folder) / f"walk-{self._name}-{part}.png"
+            await self._person.page.screenshot(path=path)
+            assert path.stat().st_size < 150_000, path
 
 
 class People:

@@ -132,7 +132,8 @@ def make(stack: Stack, folder: Path, database: str = "console", now: datetime = 
         _add(writer, tenant, now)
     files = KeyFile(folder / "keys.json")
     keys = {tenant: files.create(tenant, ("read",), now) for tenant in ("acme", "globex", "mallory", "empty")}
-    keys["newcomer"] = files.create("newcomer", ("read", "admin"), now)
+    for newcomer in ("newcomer", "starter"):
+        keys[newcomer] = files.create(newcomer, ("read", "admin"), now)
     keys["kim"] = files.create("acme", ("read", "admin"), now, name="kim")
     _keep(writer, now)
     reader = stack.reader.model_copy(update={"database": database})
