@@ -63,7 +63,7 @@ async def test_from_an_alert_to_its_cause_and_an_acknowledgement_in_five_steps(p
     await walk.picture("cause")
     walk.step()
     await page.go_back()
-    await walk.fill(page.get_by_label("Note"), "a launch")
+    await walk.fill(page.get_by_label("Note", exact=True), "a launch")
     await walk.click(page.get_by_role("button", name="Acknowledge"))
     await expect(page.locator(".said")).to_contain_text("a launch")
     await page.locator(".said").scroll_into_view_if_needed()
