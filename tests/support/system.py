@@ -32,7 +32,7 @@ class Cli:
 
     def __call__(self, *args: str, stdin: str = "", status: int = 0) -> str:
         """Run `outlay ARGS`, expect its exit status, return what it printed."""
-        if args[0] == "up":
+        if args[0] == "up" and running(self.home) is None:
             started(self.kill)
         done = subprocess.run(
             [self.python, "-m", "outlay", *args],

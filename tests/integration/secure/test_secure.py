@@ -22,7 +22,7 @@ from kafka.errors import KafkaError
 from tests.support.processes import Ingest, Service, tail
 from tests.support.secure import GRANTS, GROUP, MODULES, TOPIC, Encrypted, Secure, secret
 from tests.support.usage_lines import usage
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 from outlay.catalog.publish import newest, publish
 from outlay.embedded.ports import free_port
@@ -138,7 +138,9 @@ class System:
     def console_pages(self) -> str:
         """The front page and that of the system's state, as one sees them who is logged in."""
         with httpx.Client(
-            base_url=f"http://127.0.0.1:{self.console_port}", headers={"sec-fetch-site": "same-origin"}
+            base_url=f"http://127.0.0.1:{self.console_port}",
+            headers={"sec-fetch-site": "same-origin"},
+            timeout=5 * PATIENCE,
         ) as browser:
             assert browser.post("/login", data={"key": self.read_key}).status_code == 303
             pages = [browser.get(path) for path in ("/", "/quality")]

@@ -27,6 +27,12 @@ class Desk:
         settings = Settings.model_construct(linger_ms=linger * 1000, deliver_seconds=0.1, stuck_seconds=2.0)
         self.writer = Writer(self.sink, self.budget, settings, self.clock)
 
+    async def sent(self) -> None:
+        """Wait until the bus has what was written."""
+        async with asyncio.timeout(30):
+            while not self.sink.sent:
+                await asyncio.sleep(0.001)
+
 
 async def test_small_requests_of_a_tenant_share_a_record() -> None:
     desk = Desk()
@@ -75,7 +81,7 @@ async def test_who_stopped_waiting_changes_nothing_for_the_others() -> None:
     desk.sink.hold = True
     gone = asyncio.create_task(desk.writer.write("acme", b"1", 1))
     stays = asyncio.create_task(desk.writer.write("acme", b"2", 1))
-    await asyncio.sleep(0.02)
+    await desk.sent()
     gone.cancel()
     await asyncio.sleep(0)
     desk.sink.acknowledge()
@@ -88,7 +94,7 @@ async def test_past_the_budget_the_sender_is_asked_to_come_back() -> None:
     desk = Desk(limit=10)
     desk.sink.hold = True
     first = asyncio.create_task(desk.writer.write("acme", b"12345678", 1))
-    await asyncio.sleep(0.02)
+    await desk.sent()
     with pytest.raises(Retryable) as caught:
         await desk.writer.write("acme", b"123", 1)
     assert caught.value.retry_after == 1
@@ -118,7 +124,7 @@ async def test_stuck_is_reported_until_an_acknowledgement_comes() -> None:
     desk.writer.check()
     desk.sink.hold = True
     waiting = asyncio.create_task(desk.writer.write("acme", b"1", 1))
-    await asyncio.sleep(0.02)
+    await desk.sent()
     desk.clock.advance(1.9)
     desk.writer.check()
     desk.clock.advance(0.2)
