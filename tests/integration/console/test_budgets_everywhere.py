@@ -203,15 +203,15 @@ async def test_the_console_shows_it(surfaces: Surfaces) -> None:
     ) as client:
         await client.post("/login", data={"key": surfaces.rig.keys["acme"]})
         page, first = await client.get("/budgets"), await client.get("/")
-    assert (page.status_code, first.status_code) == (200, 200)
-    text = html.unescape(page.text)
-    sections = {
-        m[1]: m[0] for m in re.finditer(r"<h2 id=\"b\d+\">Budget (\w+)</h2>.*?</section>", text, re.DOTALL)
-    }
-    states = surfaces.states()
+        states = surfaces.states()
+        own = {name: await client.get(f"/budgets/{name}") for name in states}
+    assert {answer.status_code for answer in (page, first, *own.values())} == {200}
+    title = r"<h2 id=\"b\d+\"><a [^>]*>Budget (\w+)</a></h2>.*?</section>"
+    sections = {m[1]: m[0] for m in re.finditer(title, html.unescape(page.text), re.DOTALL)}
     assert set(sections) == set(states)
     for name, state in states.items():
         assert f"{usd(state.spent)} <span" in sections[name], name
+        assert f"{usd(state.spent)} <span" in html.unescape(own[name].text), name
         if state.forecast and state.forecast_low and state.forecast_high:
             low, high = about(Decimal(state.forecast_low)), about(Decimal(state.forecast_high))
             expected = f'{about(Decimal(state.forecast))} <span class="muted">({low}\u2013{high})'
