@@ -140,7 +140,7 @@ class System:
         with httpx.Client(
             base_url=f"http://127.0.0.1:{self.console_port}",
             headers={"sec-fetch-site": "same-origin"},
-            timeout=5 * PATIENCE,
+            timeout=20 * PATIENCE,
         ) as browser:
             assert browser.post("/login", data={"key": self.read_key}).status_code == 303
             pages = [browser.get(path) for path in ("/", "/quality")]
