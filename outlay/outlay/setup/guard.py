@@ -1,7 +1,6 @@
 """Who may open the pages of set-up, and how far that goes."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +10,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from outlay.setup import forms
+from outlay_console.actions import audited
 from outlay_console.app import Shell
 from outlay_console.domain.roles import may_ask
 from outlay_console.domain.view import View
 from outlay_console.sessions import Session
-from outlay_kit.audit import AuditError, AuditLog
+from outlay_kit.audit import AuditLog
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 
 OWN = ("budgets", "rules", "owners")
 """Parts whose items belong to a tenant each: its admins change these, and no other's."""
 TABS = ("start", *forms.MODELS, "proposals", "keys", "history")
+_LONGEST = 500
 _LISTS = dict.fromkeys(forms.MODELS, "/setup/{part}")
 
 
@@ -104,8 +105,12 @@ class Audit:
 
     async def note(self, asked: "Asked", action: str, subject: str, **details: object) -> None:
         """Write to the log; what cannot be audited is not done. Raises Retryable."""
-        all_details, now = {"tenant": asked.session.tenant, **details}, self.clock.now()
-        try:
-            await asyncio.to_thread(self.log.append, asked.session.actor, action, subject, all_details, now)
-        except AuditError as error:
-            raise Retryable(str(error)) from error
+        await audited(self.log, asked.session, action, subject, details, now=self.clock.now())
+
+
+def one_line(form: Mapping[str, str], field: str) -> str:
+    """Return what people wrote in a field, such as a note. Raises HTTPException."""
+    text = form.get(field, "").strip()
+    if len(text) > _LONGEST or not text.isprintable():
+        raise HTTPException(400, f"A {field} is one line of at most {_LONGEST} characters.")
+    return text

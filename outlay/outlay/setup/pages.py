@@ -4,9 +4,9 @@ import asyncio
 import io
 import secrets
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
@@ -20,15 +20,13 @@ from outlay.catalog.publish import ConflictError
 from outlay.catalog.yaml_files import Problem
 from outlay.setup import forms
 from outlay.setup.desk import DAYS, Desk
-from outlay.setup.guard import Asked, Audit, Guarded
+from outlay.setup.guard import Asked, Audit, Guarded, one_line
 from outlay_console.web import read_form
 from outlay_kit.clock import Clock
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.proposals import Proposal
 
-T = TypeVar("T")
 _BYTES = 128 * 1024
-_NOTE = 500
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class CatalogPages:
         await self._audit.note(asked, "catalog.publish", f"after revision {base}", **what)
         try:
             who = asked.session.actor
-            revision = await self._thread(lambda: self._desk.publish(new, base, who, draft.note))
+            revision = await asyncio.to_thread(self._desk.publish, new, base, who, draft.note)
         except ConflictError as error:
             again, problems, place = self._applied(error.newest, edit)
             if again is None or problems:
@@ -124,12 +122,12 @@ class CatalogPages:
         )  # fmt: skip
         what = {"part": edit.part, "key": edit.key, "removed": edit.fields is None, "note": draft.note}
         await self._audit.note(asked, "catalog.propose", f"proposal {proposal.id}", **what)
-        await self._thread(lambda: self._desk.keep(proposal))
+        await asyncio.to_thread(self._desk.keep, proposal)
         return RedirectResponse(f"/setup/proposals/{proposal.id}", 303)
 
     async def history(self, asked: Asked) -> Response:
         """Show the revisions with author and time."""
-        found = await self._thread(self._desk.revisions)
+        found = await asyncio.to_thread(self._desk.revisions)
         return self._guarded.show(
             asked, "setup_history", part="history", revisions=found, now=self._clock.now()
         )
@@ -138,7 +136,7 @@ class CatalogPages:
         """Show what a revision changed."""
         number = asked.request.path_params["revision"]
         found = await self._found(number)
-        before = await self._thread(lambda: self._desk.revision(number - 1))
+        before = await asyncio.to_thread(self._desk.revision, number - 1)
         diff = changes(before, found) if before is not None else None
         return self._guarded.show(asked, "setup_revision", part="history", catalog=found, changes=diff)
 
@@ -148,7 +146,7 @@ class CatalogPages:
         folder = f"catalog-{found.revision}"
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, text in (await self._thread(lambda: export(found))).items():
+            for name, text in (await asyncio.to_thread(export, found)).items():
                 archive.writestr(f"{folder}/{name}", text)
         headers = {"Content-Disposition": f'attachment; filename="{folder}.zip"'}
         return Response(packed.getvalue(), media_type="application/zip", headers=headers)
@@ -157,7 +155,7 @@ class CatalogPages:
         """Send a sample alert to a channel, and say what became of it."""
         name = asked.request.path_params["id"]
         await self._audit.note(asked, "channels.test", name)
-        answer = await self._thread(lambda: self._desk.send_test(name))
+        answer = await asyncio.to_thread(self._desk.send_test, name)
         if answer is None:
             raise HTTPException(404, "This channel does not exist.")
         return self._items(asked, "channels", {"name": name, "answer": answer})
@@ -179,12 +177,12 @@ class CatalogPages:
     async def _planned(self, asked: Asked, draft: Draft, known: Catalog, new: Catalog) -> Response:
         others = None
         if known.revision != draft.base:
-            others = await self._thread(lambda: self._desk.since(draft.base)) if asked.operator else []
+            others = await asyncio.to_thread(self._desk.since, draft.base) if asked.operator else []
         before = unreached(known)
         warnings = (
             [text for name, text in unreached(new).items() if name not in before] if asked.operator else []
         )
-        plan = await self._thread(lambda: self._desk.plan(known, new, draft.edit.part, asked.scope))
+        plan = await asyncio.to_thread(self._desk.plan, known, new, draft.edit.part, asked.scope)
         return self._guarded.show(
             asked, "setup_plan", 409 if others is not None else 200, part=draft.edit.part, draft=draft, plan=plan,
             catalog=known, days=DAYS, others=others, warnings=warnings,
@@ -204,12 +202,10 @@ class CatalogPages:
     async def _draft(self, asked: Asked) -> Draft:
         """Read a posted form. Raises HTTPException."""
         form = await read_form(asked.request, _BYTES)
-        part, key, note = asked.request.path_params["part"], form.get("key", ""), form.get("note", "").strip()
-        base = form.get("base", "")
+        part, key, base = asked.request.path_params["part"], form.get("key", ""), form.get("base", "")
         if not (base.isascii() and base.isdecimal() and len(base) < 15):
             raise HTTPException(400, "The form lacks the revision that it began with. Open it again.")
-        if len(note) > _NOTE or not note.isprintable():
-            raise HTTPException(400, f"A note is one line of at most {_NOTE} characters.")
+        note = one_line(form, "note")
         item = self._item(asked, self._desk.known(), part, key) if key else None
         if form.get("remove"):
             if item is None:
@@ -242,14 +238,10 @@ class CatalogPages:
             ) from None
 
     async def _found(self, number: int) -> Catalog:
-        found = await self._thread(lambda: self._desk.revision(number))
+        found = await asyncio.to_thread(self._desk.revision, number)
         if found is None:
             raise HTTPException(404, "This revision is not kept.")
         return found
-
-    @staticmethod
-    async def _thread(what: Callable[[], T]) -> T:
-        return await asyncio.to_thread(what)
 
     @staticmethod
     def _kind(part: str, kind: str) -> str:

@@ -13,13 +13,11 @@ from outlay.catalog.edit import Edit, UnknownItemError, apply, place_of
 from outlay.catalog.export import alone
 from outlay.catalog.publish import ConflictError
 from outlay.setup.desk import DAYS, Desk
-from outlay.setup.guard import OWN, Asked, Audit, Guarded
+from outlay.setup.guard import OWN, Asked, Audit, Guarded, one_line
 from outlay_console.web import read_form
 from outlay_kit.clock import Clock
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.proposals import Proposal
-
-_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -90,9 +88,7 @@ class ProposalPages:
         found, form = await self._waiting(asked), await read_form(asked.request)
         if asked.session.actor != found.author:
             self._second_person(asked, found)
-        reason = form.get("reason", "").strip()
-        if len(reason) > _REASON or not reason.isprintable():
-            raise HTTPException(400, f"A reason is one line of at most {_REASON} characters.")
+        reason = one_line(form, "reason")
         details = {"part": found.part, "key": found.key, "author": found.author, "reason": reason}
         await self._audit.note(asked, "catalog.refuse", f"proposal {found.id}", **details)
         await self._decide(asked, found, "refused", reason=reason)

@@ -84,7 +84,7 @@ class Actions:
         target = found.main.rule if kind == "snoozed" and form.get("whole") else found.id
         until, note = _until(kind, form, now), _note(form)
         details = {"action": kind, "note": note} | ({"until": until.isoformat()} if until else {})
-        await self._log(session, "alerts.act", target, details, now)
+        await audited(self.audit, session, "alerts.act", target, details, now=now)
         action = AlertAction(session.tenant, target, kind, now, until, note, session.who)
         await writer.write("alert_actions", action)
         metrics.ACTIONS.labels(kind).inc()
@@ -103,7 +103,7 @@ class Actions:
             raise HTTPException(400, f"status must be one of {', '.join(STATUSES)}")
         decision = Decision(status, effort, _name(form, "owner", least=0), _note(form))
         action, new = decision.action(Decision(known[target]["status"])), asdict(decision)
-        await self._log(session, action, target, new, now)
+        await audited(self.audit, session, action, target, new, now=now)
         row = {"id": target, "dismissed": status in CLOSED, "by": session.who, "at": now}
         await writer.write("dismissals", new | row)
         metrics.ACTIONS.labels(status).inc()
@@ -132,7 +132,9 @@ class Actions:
             shared=bool(form.get("shared")),
         )  # fmt: skip
         details = {"name": new.name, "dashboard": new.dashboard, "shared": new.shared, "query": new.query}
-        await self._log(session, f"views.{'delete' if deleted else 'save'}", new.id, details, now)
+        await audited(
+            self.audit, session, f"views.{'delete' if deleted else 'save'}", new.id, details, now=now
+        )
         row = {"tenant": session.tenant, "deleted": deleted, "at": now}
         await writer.write("saved_views", asdict(new) | row)
         metrics.ACTIONS.labels("view").inc()
@@ -161,7 +163,9 @@ class Actions:
             note = found
         deleted = target != NEW
         details = {"at": note.at.isoformat(), "text": note.text}
-        await self._log(session, f"notes.{'delete' if deleted else 'write'}", note.id, details, now)
+        await audited(
+            self.audit, session, f"notes.{'delete' if deleted else 'write'}", note.id, details, now=now
+        )
         await writer.write(
             "notes", asdict(note) | {"tenant": session.tenant, "deleted": deleted, "written_at": now}
         )
@@ -172,15 +176,22 @@ class Actions:
             raise HTTPException(403, "This needs the role editor, and a console with write access.")
         return self.writer
 
-    async def _log(
-        self, session: Session, action: str, subject: str, details: Mapping[str, object], now: datetime
-    ) -> None:
-        """Write to the audit log; an action that cannot be audited is not applied."""
-        details = {"tenant": session.tenant, **details}
-        try:
-            await asyncio.to_thread(self.audit.append, session.actor, action, subject, details, now)
-        except AuditError as error:
-            raise Retryable(str(error)) from error
+
+async def audited(
+    log: AuditLog,
+    session: Session,
+    action: str,
+    subject: str,
+    details: Mapping[str, object],
+    *,
+    now: datetime,
+) -> None:
+    """Write to the audit log what a session does; what cannot be audited is not done. Raises Retryable."""
+    details = {"tenant": session.tenant, **details}
+    try:
+        await asyncio.to_thread(log.append, session.actor, action, subject, details, now)
+    except AuditError as error:
+        raise Retryable(str(error)) from error
 
 
 def _own(session: Session, owner: str) -> None:
