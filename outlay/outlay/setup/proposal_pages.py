@@ -55,7 +55,7 @@ class ProposalPages:
 
     async def proposals(self, asked: Asked) -> Response:
         """Show those that wait, then the newest decided ones."""
-        found = [one for one in await asyncio.to_thread(self._desk.proposals) if _sees(asked, one)]
+        found = [one for one in await asyncio.to_thread(self._every) if _sees(asked, one)]
         found.sort(key=lambda one: (one.state == "open", one.at), reverse=True)
         return self._guarded.show(asked, "setup_proposals", part="proposals", proposals=found[:100])
 
@@ -75,12 +75,15 @@ class ProposalPages:
         new, after, who = applied.new, applied.known.revision, asked.session.actor
         details = {"part": found.part, "key": found.key, "author": found.author, "note": found.note}
         await self._audit.note(asked, "catalog.publish", f"proposal {found.id}", after=after, **details)
-        note = "; ".join(filter(None, (found.note, f"approved by {who}")))
+        note = "; ".join(filter(None, (found.note, f"approved by {who}", _named(found))))
+        decided = self._decided(asked, found, "published", revision=after + 1)
+        begun = msgspec.structs.replace(decided, state="open")
+        await asyncio.to_thread(self._desk.keep, begun)  # `_every` finishes it if this process ends here
         try:
-            revision = await asyncio.to_thread(self._desk.publish, new, after, found.author, note)
+            await asyncio.to_thread(self._desk.publish, new, after, found.author, note)
         except ConflictError:
             return await self._page(asked, found, moved=True)
-        await self._decide(asked, found, "published", revision=revision)
+        await asyncio.to_thread(self._desk.keep, decided)
         return RedirectResponse(f"/setup/proposals/{found.id}", 303)
 
     async def refuse(self, asked: Asked) -> Response:
@@ -91,7 +94,7 @@ class ProposalPages:
         reason = one_line(form, "reason")
         details = {"part": found.part, "key": found.key, "author": found.author, "reason": reason}
         await self._audit.note(asked, "catalog.refuse", f"proposal {found.id}", **details)
-        await self._decide(asked, found, "refused", reason=reason)
+        await asyncio.to_thread(self._desk.keep, self._decided(asked, found, "refused", reason=reason))
         return RedirectResponse(f"/setup/proposals/{found.id}", 303)
 
     async def _page(self, asked: Asked, found: Proposal, *, moved: bool = False) -> Response:
@@ -108,7 +111,7 @@ class ProposalPages:
 
     async def _found(self, asked: Asked) -> Proposal:
         wanted = asked.request.path_params["id"]
-        every = await asyncio.to_thread(self._desk.proposals)
+        every = await asyncio.to_thread(self._every)
         found = next((one for one in every if one.id == wanted and _sees(asked, one)), None)
         if found is None:
             raise HTTPException(404, "This proposal does not exist.")
@@ -149,14 +152,29 @@ class ProposalPages:
         if barred := self._barred(asked, one):
             raise HTTPException(403, barred)
 
-    async def _decide(
+    def _decided(
         self, asked: Asked, one: Proposal, state: str, *, reason: str = "", revision: int = 0
-    ) -> None:
+    ) -> Proposal:
         now: datetime = self._clock.now()
-        decided = msgspec.structs.replace(
+        return msgspec.structs.replace(
             one, state=state, by=asked.session.actor, decided=now, reason=reason, revision=revision
         )
-        await asyncio.to_thread(self._desk.keep, decided)
+
+    def _every(self) -> list[Proposal]:
+        """Return all proposals, and finish those whose revision was published by a process that ended right after."""
+        return [self._finished(one) for one in self._desk.proposals()]
+
+    def _finished(self, one: Proposal) -> Proposal:
+        became = self._desk.revision(one.revision) if one.state == "open" and one.revision else None
+        if became is None or _named(one) not in became.note.split("; "):
+            return one
+        published = msgspec.structs.replace(one, state="published")
+        self._desk.keep(published)
+        return published
+
+
+def _named(one: Proposal) -> str:
+    return f"proposal {one.id}"
 
 
 def _sees(asked: Asked, one: Proposal) -> bool:

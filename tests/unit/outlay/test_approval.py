@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from tests.support.setup_rig import SetupRig
 
+from outlay_kit.errors import Retryable
+from outlay_schemas.proposals import Proposal
+
 BUDGET = {"f.id": "growth", "f.name": "Growth", "f.amount": "5000", "f.scope": "team: growth"}
 
 
@@ -39,7 +42,11 @@ async def test_a_change_waits_until_an_approver_who_is_not_its_author_publishes_
         assert text in shown
     assert (await rig.client.post(f"{address}/publish", data={"base": "1"})).status_code == 303
     new = rig.desk.current()
-    assert (new.revision, new.author, new.note) == (2, "ed", "for Q1; approved by ap")
+    assert (new.revision, new.author, new.note) == (
+        2,
+        "ed",
+        f"for Q1; approved by ap; proposal {address.rsplit('/', 1)[1]}",
+    )
     assert [one.id for one in new.budgets] == ["g", "all", "growth"]
     assert "Published by ap as revision 2" in (await rig.client.get(address)).text
     entries = [(one.actor, one.action, one.details.get("author")) for one in rig.log.read()]
@@ -103,6 +110,38 @@ async def test_another_tenant_neither_sees_nor_decides_what_is_not_its_own(rig: 
     rig.log_in_as("approver", "globex", name="second")
     assert (await rig.client.post(f"{own}/publish", data={"base": "1"})).status_code == 303
     assert rig.desk.current().budgets[-1].tenant == "globex"
+
+
+async def test_a_console_that_ends_after_publishing_does_not_publish_again(
+    rig: SetupRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = await propose(rig)
+    rig.log_in_as("approver", "default", name="ap")
+    keep = rig.desk.keep
+
+    def ends(proposal: Proposal) -> None:
+        if proposal.state != "open":
+            raise Retryable("Kafka does not answer")
+        keep(proposal)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.desk, "keep", ends)
+        assert (await rig.client.post(f"{address}/publish", data={"base": "1"})).status_code == 503
+    assert len(rig.desk.kept) == 2
+    answer = await rig.client.post(f"{address}/publish", data={"base": "2"})
+    assert (answer.status_code, "published by ap already" in answer.text) == (409, True)
+    assert "Published by ap as revision 2" in (await rig.client.get(address)).text
+    assert len(rig.desk.kept) == 2
+
+
+async def test_a_proposal_that_lost_a_race_stays_open(rig: SetupRig) -> None:
+    address = await propose(rig)
+    rig.log_in_as("approver", "default", name="ap")
+    rig.desk.rival = rig.desk.current().model_copy(update={"revision": 2, "note": "rival"})
+    assert (await rig.client.post(f"{address}/publish", data={"base": "1"})).status_code == 409
+    rig.desk.rival = None
+    assert (await rig.client.post(f"{address}/publish", data={"base": "2"})).status_code == 303
+    assert [one.note.split("; ")[0] for one in rig.desk.kept] == ["", "rival", "for Q1"]
 
 
 async def test_without_the_setting_a_change_is_published_at_once(tmp_path: Path) -> None:
