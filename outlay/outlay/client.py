@@ -40,6 +40,10 @@ class _Answer(msgspec.Struct):
     errors: list[Refused] = msgspec.field(default_factory=list)
 
 
+class _Problem(msgspec.Struct):
+    detail: str
+
+
 @dataclass
 class Sent:
     """What became of the events sent so far."""
@@ -94,11 +98,20 @@ class IngestClient:
         failpoint("store_step")
         if response.status_code in (429, 500, 502, 503, 504):
             asked = float(response.headers.get("Retry-After", 0))
-            raise Retryable(f"{response.status_code} {response.text[:200]}", asked)
+            raise Retryable(_said(response), asked)
         try:
             return msgspec.json.decode(response.content, type=_Answer)
         except msgspec.MsgspecError:
-            raise SendError(f"ingest answered {response.status_code}: {response.text[:500]}") from None
+            raise SendError(f"ingest answered {_said(response)}") from None
+
+
+def _said(response: httpx.Response) -> str:
+    """Return an error's status and its reason in words: of a problem (RFC 9457) only its detail."""
+    try:
+        reason = msgspec.json.decode(response.content, type=_Problem).detail
+    except msgspec.MsgspecError:
+        reason = response.text
+    return f"{response.status_code}: {reason[:500]}"
 
 
 def batches(

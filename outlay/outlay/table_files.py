@@ -82,7 +82,8 @@ def _csv_rows(path: Path, opened: BinaryIO, *, packed: bool) -> Iterator[Row]:
     except (csv.Error, UnicodeDecodeError, OSError, EOFError) as error:
         raise QueryError(f"{path} is not CSV in UTF-8: {error}", "export it again") from None
     finally:
-        lines.detach()  # it would close the file, which is not its own
+        if not opened.closed:  # by a command that stops while a thread reads
+            lines.detach()  # it would close the file, which is not its own
 
 
 def _parquet_rows(path: Path, opened: BinaryIO) -> Iterator[dict[str, Any]]:

@@ -1,24 +1,28 @@
 """Odd input to the commands: files, odd keys, odd folders, names that steer a terminal."""
 
+import gzip
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.support.receiver import receiving
 from typer.testing import CliRunner
 
 from outlay.cli.alerts import app as alerts
 from outlay.cli.events import events_of, lines_of
 from outlay.cli.output import CommandError, SafeConsole, print_report
-from outlay.client import IngestClient, SendError, batches
+from outlay.client import IngestClient, SendError, Sent, batches
 from outlay.embedded.errors import DiskError
 from outlay.embedded.progress import Silent
 from outlay.local.control import start
 from outlay.local.doctor import checks
 from outlay.main import app
-from outlay_kit.clock import SystemClock
+from outlay.table_files import rows_of
+from outlay_kit.clock import FakeClock, SystemClock
 from outlay_reports.report_table import Column, ReportTable, Row
 
 EVENTS = [{"id": "1", "usage": {"gb": 0.1}}, {"id": "2", "note": "two\nlines"}]
@@ -63,6 +67,40 @@ def test_an_interruption_gives_what_was_read_before_it_ends() -> None:
     assert next(found) == NDJSON
     with pytest.raises(KeyboardInterrupt):
         next(found)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_table_whose_file_was_closed_meanwhile_is_given_up_without_an_error(
+    tmp_path: Path, packed: bool
+) -> None:
+    file = tmp_path / "table.csv"
+    text = b"id,gb\n1,2\n3,4\n"
+    file.write_bytes(gzip.compress(text) if packed else text)
+    with file.open("rb") as opened:
+        rows = rows_of(file, opened)
+        assert next(rows) == {"id": "1", "gb": "2"}
+    assert isinstance(rows, Generator)
+    rows.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"code": "bus_away", "detail": "Kafka did not take the record"}', "Kafka did not take the record"),
+        (b"upstream is away", "upstream is away"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "message"), [(503, r"is unavailable \(503: {}\)"), (404, "answered 404: {}")]
+)
+def test_an_error_of_ingest_is_reported_in_its_words(
+    body: bytes, said: str, status: int, message: str
+) -> None:
+    clock = FakeClock(datetime(2026, 11, 30, tzinfo=UTC))
+    with receiving() as ingest, IngestClient(ingest.url, "k", clock, patience=0) as client:
+        ingest.script = [(status, {}, body)]
+        with pytest.raises(SendError, match=message.format(said)):
+            client.send(NDJSON, Sent())
 
 
 def test_a_key_of_other_characters_is_refused() -> None:
