@@ -1,7 +1,7 @@
 # One file, one image per role: docker build --build-arg PACKAGE=outlay-ingest -t outlay-ingest:0.1.0 .
 # PACKAGE is a member of the workspace: outlay-ingest, outlay-pricer, outlay-aggregator, outlay-alerter,
 # outlay-console, or outlay (the command line, for `outlay setup` and `outlay keys`).
-ARG PYTHON=python:3.11-slim
+ARG PYTHON=python:3.11.14-slim-bookworm
 FROM ghcr.io/astral-sh/uv:0.13.9 AS uv
 
 FROM ${PYTHON} AS build
