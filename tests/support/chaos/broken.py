@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -60,24 +61,23 @@ class CommitFirst(KafkaSource):
 class Increments(LedgerStore):
     """Adds each batch to what the minutes hold, instead of computing them from the ledger."""
 
-    _batch: Sequence[CostEvent] = ()
+    def __init__(self, clickhouse: ClickHouseClient, cells: int) -> None:
+        super().__init__(clickhouse, cells)
+        self._new: dict[Window, list[CostEvent]] = defaultdict(list)
 
     def append(self, table: str, lines: bytes) -> None:
         super().append(table, lines)
         if table == "ledger":
             costs = b"\n".join(line for line in lines.split(b"\n") if b'"retracted"' not in line)
-            self._batch = cost_event_decoder.decode_lines(costs)
+            for event in cost_event_decoder.decode_lines(costs):
+                self._new[window_of(event.tenant, event.time, "minute")].append(event)
 
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
         if grain != "minute":
             return super().recompute(grain, windows)
         known = rollup_window_decoder.decode_lines(self.stored(grain, windows))
         sums = {window_of(w.tenant, w.window, "minute"): w for w in known}
-        added: dict[Window, list[CostEvent]] = defaultdict(list)
-        for event in self._batch:
-            added[window_of(event.tenant, event.time, "minute")].append(event)
-        changed = [window for window in windows if added[window]]
-        lines = [encoder.encode(_add(sums.get(window), added[window])) for window in changed]
+        lines = [encoder.encode(_add(sums.get(w), w, self._new.pop(w, ()))) for w in windows]
         self.store(grain, b"\n".join(lines))
         return lines
 
@@ -103,9 +103,9 @@ class Unretracted(LedgerStore):
 LEDGERS = {"increments": Increments, "no stamps": Unstamped, "no retractions": Unretracted}
 
 
-def _add(window: RollupWindow | None, events: Sequence[CostEvent]) -> RollupWindow:
-    minute = events[0].time.replace(second=0, microsecond=0)
-    window = window or RollupWindow(events[0].tenant, "minute", minute, 0, [])
+def _add(window: RollupWindow | None, asked: Window, events: Sequence[CostEvent]) -> RollupWindow:
+    minute = datetime.fromtimestamp(asked.start, UTC)
+    window = window or RollupWindow(asked.tenant, "minute", minute, 0, [])
     for e in events:
         cell = (e.project, e.team, e.business_unit, e.use_case, e.provider, e.sku, e.kind, e.activity, e.user)
         window.groups.append(RollupGroup(*cell, Usd(e.cost or "0"), 1, int(e.cost is None)))
