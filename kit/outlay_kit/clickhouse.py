@@ -13,11 +13,14 @@ from urllib3.exceptions import HTTPError
 from outlay_kit.errors import Refused, Retryable
 from outlay_kit.failpoints import failpoint
 from outlay_kit.settings import ClickHouseSettings
+from outlay_schemas.currency import NoRateError
 
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 """Without it the library prints on stderr where a program configured no log, as the command line."""
 _NO_ENGINE = re.compile(r"received HTTP status 5\d\d")
 """What answered is a proxy, or an engine too ill to say a code."""
+_NO_RATE = re.compile(r"no exchange rate for [^:]+(?=: while executing)")
+"""A sum in a currency that met money without a rate (range_sums.py)."""
 
 Settings = Mapping[str, object] | None
 """ClickHouse settings of one statement."""
@@ -107,6 +110,8 @@ class ClickHouseClient:
         except OperationalError as error:
             raise self._away(error) from error
         except DatabaseError as error:
+            if without := _NO_RATE.search(str(error)):
+                raise NoRateError(without[0]) from error
             if _code(error) in _REFUSED_CODES:
                 raise Refused(self._refused(error)) from error
             if _code(error) == _UNKNOWN_TABLE:

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.errors import QueryError
 from outlay_reports.periods import Unit, period_bounds
+from outlay_schemas.catalog import FxRate
+from outlay_schemas.currency import USD, Currency
 from outlay_schemas.dimensions import (
     ALIASES,
     CONDITIONS,
@@ -69,6 +71,17 @@ def parse_amount(text: str) -> Amount:
     return cast("Amount", text)
 
 
+def parse_currency(text: str, rates: Sequence[FxRate]) -> Currency:
+    """Read the code of a currency, to be converted by the rates of the catalog. Raises QueryError without any."""
+    found = Currency(text.strip().upper(), rates)
+    if found.code == USD.code or found.rates:
+        return found
+    known = ", ".join(dict.fromkeys(("USD", *(rate.currency for rate in rates))))
+    raise QueryError(
+        f"the catalog has no exchange rate for {text[:32]!r}", f"add it to fx.yaml, or use one of {known}"
+    )
+
+
 @dataclass(frozen=True)
 class CostQuery:
     """What to sum: a span, the time zone whose days cut it, dimensions, and conditions on dimensions."""
@@ -85,6 +98,8 @@ class CostQuery:
     """The instants that cut the span, its start and end included, instead of `unit`."""
     amount: Amount = "cost"
     """Which amount `Sums.cost` is."""
+    currency: Currency = USD
+    """In which currency amounts are read and shown."""
 
     @property
     def bounds(self) -> list[datetime]:
@@ -94,7 +109,7 @@ class CostQuery:
 
 @dataclass(slots=True)
 class Sums:
-    """Measures of some events. Amounts are pico-USD, and lower bounds if `unpriced` is not 0."""
+    """Measures of some events. Amounts are in 1e-12 of the query's currency: lower bounds if `unpriced` is not 0."""
 
     cost: int = 0
     """The amount that the question is about."""

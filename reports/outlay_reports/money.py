@@ -11,15 +11,29 @@ _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _CENT = Decimal("0.01")
 _CENTS_FROM = Decimal("0.1")
 _ROUGH_FROM = 100
+_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
 
 
-def dollars(pico: int, *, lower_bound: bool = False, sign: bool = False) -> str:
-    """Write pico-USD as `usd` writes USD."""
-    return usd(_WIDE.divide(Decimal(pico), Decimal(PICO)), lower_bound=lower_bound, sign=sign)
+def symbol(currency: str) -> str:
+    """Return what stands before an amount: `€`, or the code and a no-break space."""
+    return _SYMBOLS.get(currency, f"{currency}\N{NO-BREAK SPACE}")
 
 
-def usd(amount: Decimal | Fraction | str | None, *, lower_bound: bool = False, sign: bool = False) -> str:
-    """Format USD: cents from 10 cents up, else three digits; None is unpriced. `lower_bound` adds ≥, `sign` a plus."""
+def dollars(pico: int, *, lower_bound: bool = False, sign: bool = False, currency: str = "USD") -> str:
+    """Write pico-USD, or as much of another currency, as `usd` writes USD."""
+    amount = _WIDE.divide(Decimal(pico), Decimal(PICO))
+    return usd(amount, lower_bound=lower_bound, sign=sign, currency=currency)
+
+
+def usd(
+    amount: Decimal | Fraction | str | None,
+    *,
+    lower_bound: bool = False,
+    sign: bool = False,
+    currency: str = "USD",
+) -> str:
+    """Format USD: cents from 10 cents up, else three digits; None is unpriced. `lower_bound` adds ≥, `sign` a plus;
+    `currency`: the amount is of another currency, and is not converted here."""
     if amount is None:
         return UNPRICED
     value = decimal_of(amount, 18) if isinstance(amount, Fraction) else Decimal(amount)
@@ -28,13 +42,17 @@ def usd(amount: Decimal | Fraction | str | None, *, lower_bound: bool = False, s
     if 0 < size < _CENTS_FROM:
         places -= size.adjusted()
     text = _cents(size.quantize(Decimal(1).scaleb(-places), context=_WIDE))
-    return f"{'≥ ' if lower_bound else ''}{_sign(value, sign)}${text}"
+    return f"{'≥ ' if lower_bound else ''}{_sign(value, sign)}{symbol(currency)}{text}"
 
 
-def completeness(unpriced: int, estimated: int, guessed: int) -> str:
+def completeness(unpriced: int, estimated: int, guessed: int, currency: str = "USD") -> str:
     """Describe what a total lacks: `41 events unpriced, $3.10 estimated (2 events)`; empty if nothing."""
     doubts = [f"{counted(unpriced, 'event')} unpriced"] if unpriced else []
-    doubts += [f"{dollars(guessed)} estimated ({counted(estimated, 'event')})"] if estimated else []
+    doubts += (
+        [f"{dollars(guessed, currency=currency)} estimated ({counted(estimated, 'event')})"]
+        if estimated
+        else []
+    )
     return ", ".join(doubts)
 
 
@@ -43,15 +61,19 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def about(amount: Decimal | float) -> str:
+def about(amount: Decimal | float, currency: str = "USD") -> str:
     """Format an estimate, such as a forecast: whole dollars from $100 up."""
     value = Decimal(str(amount))
-    return usd(value) if abs(value) < _ROUGH_FROM else f"{_sign(value, False)}${abs(value):,.0f}"
+    if abs(value) < _ROUGH_FROM:
+        return usd(value, currency=currency)
+    return f"{_sign(value, False)}{symbol(currency)}{abs(value):,.0f}"
 
 
-def exact(amount: Decimal | None) -> str:
+def exact(amount: Decimal | None, currency: str = "USD") -> str:
     """Write USD with every digit that is not a trailing zero, and with cents at least."""
-    return UNPRICED if amount is None else f"{_sign(amount, False)}${_cents(amount.copy_abs())}"
+    if amount is None:
+        return UNPRICED
+    return f"{_sign(amount, False)}{symbol(currency)}{_cents(amount.copy_abs())}"
 
 
 def percent(part: Fraction | Decimal | int | None, *, sign: bool = False) -> str:

@@ -20,6 +20,7 @@ from hashlib import sha256
 from itertools import pairwise
 
 from outlay_kit.time_ranges import Piece, TimeRange, cover
+from outlay_schemas.currency import FACTOR_PLACES, USD, Currency, Segment
 from outlay_schemas.dimensions import CELL, FREE, ROLLED, condition_of, dimension_of
 from outlay_schemas.events import Grain
 
@@ -38,6 +39,8 @@ MEASURES = {
     "free_events": "toUInt64(price_status = 'free')",
 }
 """What can be summed, each with what it is of an event in the view `costs`. Money is USD."""
+_MONEY = ("cost", "estimated_cost", "charged")
+"""The measures that are converted into another currency."""
 _CELL_MEASURES = {"charged": "cost + markup"}
 """What is not kept in a rollup cell as such."""
 _START: dict[Grain, str] = {
@@ -82,6 +85,7 @@ def sums(
     tenants: Sequence[str] | None = None,
     exact: bool = False,
     keep: Query | None = None,
+    currency: Currency = USD,
 ) -> Query:
     """Ask for the sums of some parts in one go, by combinations of `by`, and by the buckets that `bounds` cut.
 
@@ -91,10 +95,17 @@ def sums(
 
     `tenants`: of these, none: all. None: the statement takes `{tenant:String}`, which the caller binds.
     `keep`: only combinations of `by` that this query answers with its columns `k0`, `k1`, ....
+    `currency`: of money, converted at the rate of each window's own time and rounded once, to 12 places. Where money
+    has no rate the query fails, and the client raises NoRateError.
     """
     names = {*by, *(dimension_of(name) for part in parts for name in part.where)}
     source = _Source(
-        names, needs_ledger(names, exact), {}, (*measures, *(("usage",) if usage or meters else ()))
+        names,
+        needs_ledger(names, exact),
+        {},
+        (*measures, *(("usage",) if usage or meters else ())),
+        currency,
+        _segments(parts, currency),
     )
     keys = [f"k{n}" for n in range(len(by))]
     inner = [f"toString({source.column(name)}) AS {key}" for key, name in zip(keys, by, strict=True)]
@@ -107,7 +118,8 @@ def sums(
         kept = ", ".join(f"toString({source.column(name)})" for name in by)
         more = f" AND ({kept}) IN (SELECT {', '.join(keys)} FROM ({keep.sql}))"
     selects = []
-    for grain, ranges in _pieces(parts, bounds, source.ledger).items():
+    edges = [*bounds, *(segment.start for segment in source.segments)]
+    for grain, ranges in _pieces(parts, edges, source.ledger).items():
         columns = list(inner)
         for n, part in enumerate(parts):
             one = f"{source.within(ranges[n])}{conditions(part.where, source.bound)}"
@@ -121,9 +133,9 @@ def sums(
             f"SELECT {', '.join(columns)} FROM {source.rows(grain)}"
             f" WHERE {source.whose(tenants)} AND {times}{alone}{more}{_group(groups)}"
         )
-    if len(selects) == 1:
+    if len(selects) == 1 and not source.segments:
         return Query(selects[0], source.bound)
-    outer = [f"sum({m}_{n}) AS {m}_{n}" for n in range(len(parts)) for m in measures]
+    outer = [f"{source.whole(m, f'sum({m}_{n})')} AS {m}_{n}" for n in range(len(parts)) for m in measures]
     outer += ["sumMap(usage) AS usage"] if usage else []
     outer += [f"sum(used{n}) AS used{n}" for n in range(len(meters))]
     union = " UNION ALL ".join(f"({select})" for select in selects)
@@ -193,6 +205,9 @@ class _Source:
     ledger: bool
     bound: dict[str, object]
     measures: tuple[str, ...]
+    currency: Currency = USD
+    segments: Sequence[Segment] = ()
+    """The exchange rates of `currency` over the time that is read; empty: nothing is converted."""
 
     @property
     def time(self) -> str:
@@ -203,7 +218,7 @@ class _Source:
         if self.ledger:
             return "costs"
         cells = [f"groups.{name} AS {self.column(name)}" for name in CELL if name in self.names]
-        kept = dict.fromkeys(n for name in self.measures for n in self.measure(name).split(" + "))
+        kept = dict.fromkeys(n for name in self.measures for n in self._plain(name).split(" + "))
         cells += [f"groups.{name} AS {name}" for name in kept]
         return f"{TABLES[grain]} FINAL ARRAY JOIN {', '.join(cells)}"
 
@@ -212,7 +227,32 @@ class _Source:
 
     def measure(self, name: str) -> str:
         """Return the SQL of a measure of one row."""
+        plain = self._plain(name)
+        if name not in _MONEY or not self.segments:
+            return plain
+        return f"({plain}) * {self._factor()}{self._without_rate(plain)}"
+
+    def whole(self, name: str, total: str) -> str:
+        """Return the SQL of a sum, rounded if it is converted."""
+        return f"CAST(round({total}, 12) AS Decimal(38, 12))" if name in _MONEY and self.segments else total
+
+    def _plain(self, name: str) -> str:
         return (MEASURES if self.ledger else _CELL_MEASURES).get(name, name)
+
+    def _factor(self) -> str:
+        factors = [f"toDecimal256('{one.factor or 0:f}', {FACTOR_PLACES})" for one in self.segments]
+        if len(factors) == 1:
+            return factors[0]
+        return f"[{', '.join(factors)}][{piece(self.time, [one.start for one in self.segments])} + 1]"
+
+    def _without_rate(self, plain: str) -> str:
+        """Return the SQL that fails where there is money without a rate."""
+        gaps = [one for one in self.segments if one.factor is None]
+        if not gaps:
+            return ""
+        what = self.currency.missing(f"from {one.start:%Y-%m-%d} to {one.end:%Y-%m-%d}" for one in gaps)
+        times = " OR ".join(between(self.time, TimeRange(_minute(one.start), one.end)) for one in gaps)
+        return f" + throwIf(({plain}) != 0 AND ({times}), '{what}')"
 
     def whose(self, tenants: Sequence[str] | None) -> str:
         if tenants is None:
@@ -236,6 +276,13 @@ class _Source:
         return f"({between(self.time, whole)} AND {at} % 2 = 1)"
 
 
+def _segments(parts: Sequence[Selection], currency: Currency) -> Sequence[Segment]:
+    """Return the exchange rates over the time of some parts; none for USD."""
+    if currency.code == USD.code:
+        return ()
+    return currency.segments(min(part.span.start for part in parts), max(part.span.end for part in parts))
+
+
 def _pieces(
     parts: Sequence[Selection], bounds: Sequence[datetime], ledger: bool
 ) -> dict[Grain, list[list[TimeRange]]]:
@@ -256,6 +303,11 @@ def _bucket(column: str, bounds: Sequence[datetime]) -> str:
         step = steps.pop() if steps else 1 << 31
         return f"intDiv(toUnixTimestamp({column}) - {starts[0]}, {step})"
     return f"toUInt32({_place(column, starts)} - 1)"
+
+
+def piece(column: str, starts: Sequence[datetime]) -> str:
+    """Return the SQL of which piece of time, from 0, a window is in; the pieces begin at `starts`."""
+    return f"({_place(column, [int(_minute(at).timestamp()) for at in starts])} - 1)"
 
 
 def _place(column: str, seconds: Sequence[int]) -> str:

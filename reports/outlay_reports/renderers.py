@@ -66,7 +66,9 @@ def display_rows(sheet: ReportTable) -> tuple[list[tuple[str, bool]], list[tuple
     head += [(column.title, column.kind in _NUMERIC) for column in columns]
     body = []
     for row in (*sheet.rows, *([sheet.total] if sheet.total else [])):
-        cells = [shown(row.values[n], column) for n, column in zip(kept, columns, strict=True)]
+        cells = [
+            shown(row.values[n], column, sheet.currency) for n, column in zip(kept, columns, strict=True)
+        ]
         if tree:
             name = "total" if row is sheet.total else str(row.values[row.depth])
             cells.insert(0, "  " * max(row.depth, 0) + name)
@@ -75,8 +77,9 @@ def display_rows(sheet: ReportTable) -> tuple[list[tuple[str, bool]], list[tuple
         elif row.depth > 0:
             cells[0] = ""  # the row above it says whose it is
         body.append((row, [one_line(cell) for cell in cells]))
+    none = dollars(0, currency=sheet.currency)
     # A column of zeros or blanks on the whole page says nothing.
-    full = [n for n in range(len(head)) if any(cells[n] not in ("", "0", "$0.00") for _, cells in body)]
+    full = [n for n in range(len(head)) if any(cells[n] not in ("", "0", none) for _, cells in body)]
     full = full or list(range(len(head)))
     titles = [(one_line(title), right) for title, right in head]
     return [titles[n] for n in full], [(row, [cells[n] for n in full]) for row, cells in body]

@@ -12,6 +12,7 @@ from outlay_reports.periods import Unit, parse_time_range, parse_zone, previous_
 from outlay_reports.report_table import ReportTable
 from outlay_reports.showback import UnitEconomics, showback_table, top_table
 from outlay_reports.trend import trend, trend_table
+from outlay_schemas.currency import USD, Currency
 
 _MONTHS = 3
 """Closed months with a note each."""
@@ -28,12 +29,13 @@ def parse_query(
     tenants: Sequence[str] = (),
     unit: Unit | None = None,
     amount: str = "cost",
+    currency: Currency = USD,
 ) -> CostQuery:
     """Read a query from text: dimensions, times, a zone, conditions. Raises QueryError."""
     zone = parse_zone(tz)
     span, dimensions = parse_time_range(start, end, zone, now), parse_dimensions(by)
     conditions, of = parse_conditions(where), parse_amount(amount)
-    return CostQuery(span, zone, dimensions, conditions, tuple(tenants), unit, amount=of)
+    return CostQuery(span, zone, dimensions, conditions, tuple(tenants), unit, amount=of, currency=currency)
 
 
 def showback(reader: CostReader, question: CostQuery, *, units: bool = False) -> ReportTable:

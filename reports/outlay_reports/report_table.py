@@ -9,7 +9,18 @@ from typing import Literal
 
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Keys, Sums
-from outlay_reports.money import completeness, counted, decimal_of, dollars, percent, plain, share, usd
+from outlay_reports.money import (
+    completeness,
+    counted,
+    decimal_of,
+    dollars,
+    percent,
+    plain,
+    share,
+    symbol,
+    usd,
+)
+from outlay_schemas.currency import Currency
 from outlay_schemas.dimensions import condition_text, name_of
 from outlay_schemas.money import to_usd
 
@@ -64,6 +75,35 @@ class ReportTable:
     """How many of the first columns are a hierarchy, shown to people as one indented column."""
     empty: str = "no spend in this period"
     """The text of a table without rows."""
+    currency: str = "USD"
+    """Of its amounts, and in the names of its columns."""
+
+    def in_currency(self, currency: Currency) -> "ReportTable":
+        """Return the table of amounts that were read in a currency: its columns, facts and notes say so."""
+        if currency.code == self.currency:
+            return self
+        columns = tuple(
+            replace(
+                one,
+                name=_USD.sub(currency.code.lower(), one.name),
+                title=one.title.replace("$", symbol(currency.code)).replace("USD", currency.code),
+            )
+            if one.kind in ("usd", "change", "rate")
+            else one
+            for one in self.columns
+        )
+        facts = {**self.facts, "currency": currency.code, "rates": currency.sources}
+        note = f"{currency.code}, {conversion(currency)}"
+        return replace(self, columns=columns, facts=facts, notes=(*self.notes, note), currency=currency.code)
+
+
+_USD = re.compile(r"(?<![a-z])usd(?![a-z])")
+
+
+def conversion(currency: Currency) -> str:
+    """Say how amounts were converted: `converted from USD at each day's rate (ECB)`."""
+    sources = f" ({'; '.join(currency.sources)})" if currency.sources else ""
+    return f"converted from USD at each day's rate{sources}"
 
 
 _BREAKS = re.compile(r"[\n\r\t\v\f\x1c-\x1e\x85\u2028\u2029]+")
@@ -74,16 +114,21 @@ def one_line(text: str) -> str:
     return _BREAKS.sub("⏎", text)
 
 
-def shown(value: Value, column: Column) -> str:
+def shown(value: Value, column: Column, currency: str = "USD") -> str:
     """Write a value for people."""
     if isinstance(value, Spent):
-        nothing_priced = value.unpriced and not value.pico
-        return usd(None) if nothing_priced else dollars(value.pico, lower_bound=bool(value.unpriced))
+        bound = bool(value.unpriced)
+        return (
+            dollars(value.pico, lower_bound=bound, currency=currency)
+            if value.pico or not bound
+            else usd(None)
+        )
     if isinstance(value, Fraction):
-        return usd(value) if column.kind == "rate" else percent(value, sign=column.kind == "growth")
+        grown = column.kind == "growth"
+        return usd(value, currency=currency) if column.kind == "rate" else percent(value, sign=grown)
     if isinstance(value, int | Decimal):
         if column.kind == "change":
-            return dollars(int(value), sign=True)
+            return dollars(int(value), sign=True, currency=currency)
         return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
     if column.kind == "time" and value:
         return str(value).replace("T", " ").removesuffix("+00:00")
@@ -171,14 +216,16 @@ def cost_report(
         "tenants": list(query.tenants),
         "amount": query.amount,
     }
-    notes = (*notes, *gaps(whole, cells, query.by))
-    return ReportTable(name, heading(title, query), columns, tuple(rows), total, notes, asked | facts, tree)
+    notes = (*notes, *gaps(whole, cells, query.by, query.currency.code))
+    report = ReportTable(name, heading(title, query), columns, tuple(rows), total, notes, asked | facts, tree)
+    return report.in_currency(query.currency)
 
 
 def heading(what: str, query: CostQuery) -> str:
     """Return the title of a report: what, when, in which zone, of what."""
     where = "".join(f", {condition_text(name, values)}" for name, values in query.where.items())
     charged = "" if query.amount == "cost" else " of charged amounts"
+    charged += "" if query.currency.code == "USD" else f" in {query.currency.code}"
     return f"{what}{charged}, {range_text(query.span, query)} {query.zone.key}{where}"
 
 
@@ -188,17 +235,19 @@ def range_text(span: TimeRange, query: CostQuery) -> str:
     return " to ".join(f"{at:%Y-%m-%d %H:%M}".removesuffix(" 00:00") for at in local)
 
 
-def gaps(whole: Sums, cells: Sequence[Cell], by: Sequence[str]) -> list[str]:
+def gaps(whole: Sums, cells: Sequence[Cell], by: Sequence[str], currency: str = "USD") -> list[str]:
     """Return notes on unpriced, estimated and unassigned costs."""
     found = []
-    if doubts := completeness(whole.unpriced, whole.estimated, whole.guessed):
+    if doubts := completeness(whole.unpriced, whole.estimated, whole.guessed, currency):
         status, bound = ("unpriced", ": the totals are lower bounds") if whole.unpriced else ("estimated", "")
-        amount = dollars(whole.cost, lower_bound=bool(whole.unpriced))
+        amount = dollars(whole.cost, lower_bound=bool(whole.unpriced), currency=currency)
         found.append(f"{amount}, {doubts}{bound}; see which: --where price_status={status}")
     for n, name in enumerate(by):
         unassigned = sum(cell.sums.cost for cell in cells if not cell.keys[n])
         if events := sum(cell.sums.events for cell in cells if not cell.keys[n]):
             part = percent(share(unassigned, whole.cost)) or "0%"
             which = f"have no {name.replace('_', ' ')}"
-            found.append(f"{dollars(unassigned)} ({part}), {counted(events, 'event')}, {which}")
+            found.append(
+                f"{dollars(unassigned, currency=currency)} ({part}), {counted(events, 'event')}, {which}"
+            )
     return found

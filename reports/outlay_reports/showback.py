@@ -178,7 +178,8 @@ def allocated_table(query: CostQuery, found: Allocation) -> ReportTable:
         AMOUNTS[query.amount], SHARE, EVENTS,
         *(Column(f"shared_usd.{name}", f"of {name}", "usd", wide=len(splits) < 2) for name in splits),
     )  # fmt: skip
-    pools = [f"{dollars(found.pools[name].cost)} of {name} is shared" for name in splits]
+    code = query.currency.code
+    pools = [f"{dollars(found.pools[name].cost, currency=code)} of {name} is shared" for name in splits]
     every, *rows = (row(node.keys, node.sums) for node in _nodes(both, depth))
     return cost_report(
         "showback", "Showback with shared costs", query, columns, rows, total=every, whole=own[()], cells=found.own,

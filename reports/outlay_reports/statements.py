@@ -34,6 +34,7 @@ from outlay_reports.report_table import (
     dimension_columns,
 )
 from outlay_schemas.catalog import Split
+from outlay_schemas.currency import USD
 from outlay_schemas.digests import digest
 from outlay_schemas.dimensions import PAYER, name_of
 
@@ -99,9 +100,13 @@ def parse_chargeback_query(
 
 
 def read_month(reader: CostReader, question: CostQuery, splits: Sequence[Split]) -> ChargebackMonth:
-    """Read a month. Raises QueryError if it was closed with other lines, and Retryable."""
+    """Read a month. Raises QueryError if it was closed with other lines or in USD, and Retryable."""
     lines, depth = lines_of(allocate_query(reader, question, splits)), len(question.by) - 1
     closings = tuple(reader.closings(question.tenants[0], _month_name(question), question.zone.key))
+    if closings and question.currency != USD:
+        raise QueryError(
+            f"{_month_name(question)} was closed in USD", "ask for its statements in USD: --currency USD"
+        )
     closed = next((len(line.keys) for one in closings[-1:] for line in one.lines if line.what == OWN), depth)
     if closed != depth:
         raise QueryError(
@@ -122,7 +127,7 @@ def month_table(
     elsewhere = f"; it is closed in {', '.join(sorted(zones))}: see --tz" if zones else ""
     named = statement_id(question.tenants[0], month.name, zone, closing.seq) if closing else ""
     state = state_of(closing, question.span.end, now, named) + elsewhere
-    return chargeback_table(month.name, zone, question.by, some, state)
+    return chargeback_table(month.name, zone, question.by, some, state).in_currency(question.currency)
 
 
 def state_of(closing: Closing | None, end: datetime, now: datetime, statement: str = "") -> str:

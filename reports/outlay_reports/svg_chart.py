@@ -37,7 +37,8 @@ def trend_svg(title: str, question: CostQuery, found: Trend) -> str:
     names = (label(point.start, question.unit, question.zone) for point in found.all.points)
     labels = [name[:16].replace("T", " ") for name in names]
     legend = [name for name, _ in drawn] if len(drawn) > 1 else []
-    return _chart(title, drawn, labels, height=360, floor=296, legend=legend)
+    code = question.currency.code
+    return _chart(title, drawn, labels, height=360, floor=296, legend=legend, currency=code)
 
 
 def pattern_svg(
@@ -45,6 +46,7 @@ def pattern_svg(
     days: Sequence[tuple[str, int]],
     levels: Sequence[tuple[int, float, float]],
     shapes: Sequence[Shape],
+    currency: str = "USD",
 ) -> str:
     """Return days (name, pico-USD) as bars with the levels between changes (place, USD before, after), and shapes."""
     names, costs = [name for name, _ in days], [cost for _, cost in days]
@@ -52,21 +54,33 @@ def pattern_svg(
     usual = [before for _, before, _ in levels] + [after for _, _, after in levels[-1:]]
     lines = [(low, high, level * 1e12) for (low, high), level in zip(pairwise(edges), usual, strict=False)]
     drawn = [(name, list(zip(places, shares, strict=True))) for name, places, shares in shapes]
-    return _chart(title, [("a day", costs)], names, height=560, floor=280, levels=lines, shapes=drawn)
+    return _chart(
+        title, [("a day", costs)], names, height=560, floor=280, levels=lines, shapes=drawn, currency=currency
+    )
 
 
-def _chart(title: str, drawn: Parts, labels: Sequence[str], *, height: int, floor: int, **more: Any) -> str:
+def _chart(
+    title: str,
+    drawn: Parts,
+    labels: Sequence[str],
+    *,
+    height: int,
+    floor: int,
+    currency: str = "USD",
+    **more: Any,
+) -> str:
     """Return bars of `drawn`, stacked at each label, with their scale; `more`: what else the template draws."""
     heights, bars = [0] * len(labels), []
     for colour, (name, costs) in zip(COLOURS, drawn, strict=False):
         for n, cost in enumerate(costs):
             if cost > 0:
                 heights[n] += cost
-                bars.append((n, heights[n], cost, colour, f"{name}: {dollars(cost)}"))
+                bars.append((n, heights[n], cost, colour, f"{name}: {dollars(cost, currency=currency)}"))
     steps = ticks(max(heights, default=0) or 1)
     slot = (_WIDTH - _LEFT - _RIGHT) / max(len(labels), 1)
     return render(
         "chart.svg", title=title, width=_WIDTH, height=height, left=_LEFT, right=_RIGHT, floor=floor, steps=steps,
+        currency=currency,
         scale=(floor - _TOP) / steps[-1], slot=slot, bars=bars, labels=labels,
         every=max(1, round(90 / slot + 0.5)), colours=COLOURS, **{"legend": [], "levels": [], "shapes": []} | more,
     )  # fmt: skip

@@ -9,9 +9,18 @@ from typer import Argument, Option
 
 from outlay.cli.actor import actor
 from outlay.cli.help import App
-from outlay.cli.options import AsJson, FormatJson, OneTenant, OutFile, Tz, format_for, write_file
+from outlay.cli.options import (
+    AsJson,
+    CurrencyCode,
+    FormatJson,
+    OneTenant,
+    OutFile,
+    Tz,
+    format_for,
+    write_file,
+)
 from outlay.cli.output import CommandError, note, print_rows, resumable
-from outlay.cli.report_query import splits_of, write_report
+from outlay.cli.report_query import currency_of, splits_of, write_report
 from outlay.cli.stores import open_clickhouse, open_costs
 from outlay_kit.clock import SystemClock
 from outlay_reports.adapters.closed_periods import ClosedPeriods
@@ -27,6 +36,7 @@ from outlay_reports.statements import (
     parse_chargeback_query,
     read_month,
 )
+from outlay_schemas.currency import USD
 from outlay_schemas.dimensions import PAYER
 
 app = App("periods", "Close months, and list the closed ones.")
@@ -41,6 +51,7 @@ def chargeback(
     lines: Annotated[str, Option(metavar="DIM,DIM", help="Dimensions of a line.")] = "team,provider,model",
     tz: Tz = "UTC",
     tenant: OneTenant = None,
+    currency: CurrencyCode = "USD",
     close: Annotated[bool, Option("--close", help="Close the month: freeze its statements.")] = False,
     comment: Note = "",
     form: Annotated[
@@ -65,8 +76,13 @@ def chargeback(
     chosen = format_for(get_args(Format), "json" if as_json else form, file, "table")
     now = SystemClock().now()
     with resumable() as done, open_costs(tenant or "") as costs:
-        whose = one_tenant(costs, tenant)
+        whose, of = one_tenant(costs, tenant), currency_of(currency)
+        if close and of != USD:
+            raise CommandError(
+                "a month is closed in USD, the currency of record", "give --currency USD with --close"
+            )
         query = parse_chargeback_query(whose, now, month=month, unit=unit, lines=lines, tz=tz)
+        query = replace(query, currency=of)
         found = read_month(costs, query, splits_of(query))
         if close and (closing := _closing(found, comment, now)):
             done(f"{found.name} may be closed or not, but never in part")
@@ -155,4 +171,4 @@ def _keep(month: ChargebackMonth, closing: Closing) -> None:
 
 def _page(report: ReportTable, now: datetime) -> str:
     made = f"Made by Outlay, {now:%Y-%m-%d %H:%M} UTC"
-    return html_page(report.title, "Costs of AI use, in USD", [html_table(report)], made)
+    return html_page(report.title, f"Costs of AI use, in {report.currency}", [html_table(report)], made)

@@ -14,7 +14,7 @@ from typer import Option
 
 from outlay.catalog.load import load_default
 from outlay.catalog.what_if import unit_price
-from outlay.cli.options import AsJson, By
+from outlay.cli.options import AsJson, By, CurrencyCode
 from outlay.cli.output import CommandError, note, out, print_json, print_report
 from outlay.cli.report_query import Costs, Output, Scope, budget_plans, cost_query
 from outlay.cli.stores import open_costs, published_or_none
@@ -30,6 +30,7 @@ from outlay_reports.forecast.summary import GPU_METER, budget_table, full_table,
 from outlay_reports.forecast.whatif import ModelSwap, factors, parse_model_swap
 from outlay_reports.periods import Unit
 from outlay_reports.renderers import to_json
+from outlay_schemas.currency import USD
 
 _UNITS: dict[str, Unit] = {"h": "hour", "d": "day", "w": "week", "m": "month", "ms": "month"}
 Lines = Iterable[dict[str, str | float]]
@@ -62,6 +63,7 @@ def forecast(
         ),
     ] = None,
     scope: Scope,
+    currency: CurrencyCode = "USD",
     as_json: AsJson = False,
 ) -> None:
     """Forecast this month and each budget, or any series as NDJSON with intervals that were tested on the past.
@@ -84,7 +86,7 @@ def forecast(
         hint = "give h, D, W or MS; other frequencies work with --series FILE"
         raise CommandError(f'--freq "{freq}" is not valid for costs', hint)
     with open_costs() as costs:
-        query = cost_query(costs, Costs(scope=scope), by, unit)
+        query = cost_query(costs, Costs(scope=scope, currency=currency), by, unit)
         query = replace(query, span=period_of(now, "month", query.zone))
         changes = [parse_model_swap(text) for text in what_if or []]
         if full is not None or gpus is not None:
@@ -148,7 +150,7 @@ def _factors(
         return [1.0] * len(days)
     end = now.replace(second=0, microsecond=0)
     span = TimeRange(end - timedelta(days=30), end)
-    cells = costs.cells(replace(query, span=span, unit=None, by=("sku",)))
+    cells = costs.cells(replace(query, span=span, unit=None, by=("sku",), currency=USD))
     models = {cell.keys[0]: cell.sums for cell in cells}
     catalog = published_or_none() or load_default()
     return factors(changes, models, days, lambda model, used: unit_price(catalog, model, used, now))

@@ -42,6 +42,15 @@ To = Annotated[
     str | None, Option("--to", metavar="TIME", help="Last day or month (inclusive), or a time. Default: now.")
 ]
 Tz = Annotated[str, Option("--tz", envvar="OUTLAY_TZ", metavar="ZONE", help="Time zone of days and months.")]
+CurrencyCode = Annotated[
+    str,
+    Option(
+        "--currency",
+        envvar="OUTLAY_CURRENCY",
+        metavar="CODE",
+        help="Currency of amounts, converted at each day's rate of fx.yaml.",
+    ),
+]
 Tenants = Annotated[
     list[str] | None,
     Option("--tenant", envvar="OUTLAY_TENANT", help="Tenant; repeat for more. Default: all."),

@@ -29,6 +29,7 @@ _EXPECTED = {
     "outlay.client:SendError": "",
     "outlay.demo.trace:TraceError": "",
     "outlay_reports.errors:QueryError": "",
+    "outlay_schemas.currency:NoRateError": "",
     "outlay_alerter.backtest.runner:NotPossibleError": "see what fired so far: outlay alerts list --all",
     "outlay_kit.keys:KeyFileError": "",
     "outlay_kit.errors:Retryable": "check the system: outlay status",

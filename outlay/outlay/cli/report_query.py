@@ -8,20 +8,32 @@ from typing import Annotated
 
 from typer import Option
 
-from outlay.cli.options import Format, FormatJson, From, OutFile, Tenants, To, Tz, format_for, write_file
+from outlay.cli.options import (
+    CurrencyCode,
+    Format,
+    FormatJson,
+    From,
+    OutFile,
+    Tenants,
+    To,
+    Tz,
+    format_for,
+    write_file,
+)
 from outlay.cli.output import CommandError, SafeConsole, print_report, unknown
 from outlay.cli.stores import published_or_none, require_tenants
 from outlay_kit.clock import SystemClock
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import active
 from outlay_reports.budgets import BudgetPlan
-from outlay_reports.cost_query import Amount, CostQuery
+from outlay_reports.cost_query import Amount, CostQuery, parse_currency
 from outlay_reports.forecast.summary import plans_of
 from outlay_reports.periods import Unit
 from outlay_reports.renderers import to_csv, to_json, to_markdown
 from outlay_reports.report_api import parse_query
 from outlay_reports.report_table import ReportTable
 from outlay_schemas.catalog import Split
+from outlay_schemas.currency import USD, Currency
 from outlay_schemas.dimensions import LABELS, ROLLED
 
 _TEXTS = {"csv": to_csv, "json": to_json, "markdown": to_markdown}
@@ -53,6 +65,13 @@ class Costs:
         Amount,
         Option(help="cost: what providers charge. charged: what internal customers pay, with markups."),
     ] = "cost"
+    currency: CurrencyCode = "USD"
+
+
+def currency_of(code: str) -> Currency:
+    """Return a currency with the rates of the catalog in force. Raises QueryError without a rate, and Retryable."""
+    catalog = None if code.strip().upper() == USD.code else published_or_none()
+    return parse_currency(code, catalog.fx if catalog else ())
 
 
 def cost_query(costs: CostReader, asked: Costs, by: str | None = None, unit: Unit | None = None) -> CostQuery:
@@ -60,6 +79,7 @@ def cost_query(costs: CostReader, asked: Costs, by: str | None = None, unit: Uni
     query = parse_query(
         SystemClock().now(), by=by, start=asked.start, end=asked.end, tz=asked.scope.tz,
         where=asked.scope.where or (), tenants=asked.scope.tenant or (), unit=unit, amount=asked.amount,
+        currency=currency_of(asked.currency),
     )  # fmt: skip
     require_tenants(costs, query.tenants)
     for name, values in query.where.items():

@@ -13,7 +13,7 @@ from typer import Argument, Option
 
 from outlay.cli import chargeback
 from outlay.cli.help import App
-from outlay.cli.options import AsJson, By, Picture
+from outlay.cli.options import AsJson, By, CurrencyCode, Picture
 from outlay.cli.output import CommandError, line, out, print_report, print_rows
 from outlay.cli.report_query import Costs, Output, Scope, cost_query, draw_into, splits_of
 from outlay.cli.stores import open_clickhouse, open_costs
@@ -51,6 +51,7 @@ def showback(
         outlay report showback --by business_unit,team,model --from 2026-11 --tz Europe/Berlin
         outlay report showback --by user --where team=growth --units
         outlay report showback --by business_unit --allocate
+        outlay report showback --currency EUR
     """
     with open_costs() as costs:
         query = cost_query(costs, asked, by)
@@ -139,7 +140,9 @@ def compare(
 
 
 @app.command()
-def patterns(*, scope: Scope, picture: Picture = None, as_json: AsJson = False) -> None:
+def patterns(
+    *, scope: Scope, currency: CurrencyCode = "USD", picture: Picture = None, as_json: AsJson = False
+) -> None:
     """Show growth, weekly and daily patterns, changes of the level, and who caused them.
 
     Examples:
@@ -149,7 +152,7 @@ def patterns(*, scope: Scope, picture: Picture = None, as_json: AsJson = False) 
     """
     now = SystemClock().now()
     with open_costs() as costs:
-        query = cost_query(costs, Costs(scope=scope))
+        query = cost_query(costs, Costs(scope=scope, currency=currency))
         query = replace(query, span=period_of(now, "month", ZoneInfo("UTC")))
         found = find_patterns(costs, query, now)
         reports = pattern_tables(costs, query, found) if found else []

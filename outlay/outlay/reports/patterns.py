@@ -47,13 +47,14 @@ def find_patterns(costs: CostReader, query: CostQuery, now: datetime) -> Found |
 
 def pattern_tables(costs: CostReader, query: CostQuery, found: Found) -> list[ReportTable]:
     """Return patterns as tables: growth, week, day, changes, movers; less where there is less history."""
-    return [
+    tables = [
         _growth(found.days),
         _profile("week", "Day of the week", DAYS, found.week),
         _profile("day", "Hour of the day", HOURS, found.day),
         _changes(costs, query, found),
         _movers(costs, query, found.days),
     ]
+    return [table.in_currency(query.currency) for table in tables]
 
 
 def pattern_picture(title: str, query: CostQuery, found: Found) -> str:
@@ -64,7 +65,8 @@ def pattern_picture(title: str, query: CostQuery, found: Found) -> str:
         (_season("Day of the week", found.week), [day[:3] for day in DAYS], found.week.shares),
         (_season("Hour of the day", found.day), [hour[:2] for hour in HOURS], found.day.shares),
     ]
-    return pattern_svg(title, list(zip(names, found.days.exact[0], strict=True)), levels, shapes)
+    days = list(zip(names, found.days.exact[0], strict=True))
+    return pattern_svg(title, days, levels, shapes, query.currency.code)
 
 
 def _growth(days: History) -> ReportTable:

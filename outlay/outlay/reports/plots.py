@@ -28,7 +28,10 @@ def draw(query: CostQuery, found: Trend, console: Console) -> None:
     room = max(min(console.width, 120) - 12, len(points))
     wide = max(min(room // len(points), 9), 1)
     for level in range(height, 0, -1):
-        line = Text(f"{dollars(steps[level // each]) if level % each == 0 else '':>10} ", no_wrap=True)
+        line = Text(
+            f"{dollars(steps[level // each], currency=query.currency.code) if level % each == 0 else '':>10} ",
+            no_wrap=True,
+        )
         for n in range(len(points)):
             line.append_text(_block(drawn, n, level, steps[-1] / height, wide))
         console.print(line, soft_wrap=True)

@@ -13,7 +13,8 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import ClosedPeriod, ClosedPeriods, closed_within
 from outlay_reports.chargeback import Closing
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Keys, Sums
-from outlay_reports.range_sums import Selection, between, column, conditions, needs_ledger, sums
+from outlay_reports.range_sums import Selection, between, column, conditions, needs_ledger, piece, sums
+from outlay_schemas.currency import Currency, NoRateError, Segment
 from outlay_schemas.money import to_pico
 
 
@@ -47,7 +48,7 @@ class CostReader:
         """Return the sums of each piece of the span and combination of values that has events."""
         query = sums(
             [Selection(question.span, question.where)], question.by, bounds=question.bounds[:-1],
-            tenants=question.tenants, usage=True, exact=True,
+            tenants=question.tenants, usage=True, exact=True, currency=question.currency,
         )  # fmt: skip
         keys = [f"k{n}" for n in range(len(question.by))]
         rows = self._clickhouse.rows(
@@ -59,11 +60,13 @@ class CostReader:
     def totals(self, questions: Sequence[CostQuery]) -> list[Sums]:
         """Return the sums of the whole span of each question, without meters, in one query if it can be."""
         found = [Sums() for _ in questions]
-        for places in _alike([(q.tenants, q.amount, needs_ledger(q.where, exact=True)) for q in questions]):
+        for places in _alike(
+            [(q.tenants, q.amount, q.currency, needs_ledger(q.where, exact=True)) for q in questions]
+        ):
             parts = [Selection(questions[place].span, questions[place].where) for place in places]
             first = questions[places[0]]
             measures = (first.amount, "events", "unpriced_events")
-            query = sums(parts, measures=measures, tenants=first.tenants, exact=True)
+            query = sums(parts, measures=measures, tenants=first.tenants, exact=True, currency=first.currency)
             row = self._clickhouse.rows(f"SELECT * FROM ({query.sql})", query.bound)[0]
             for n, place in enumerate(places):
                 cost, events, unpriced = (row[f"{name}_{n}"] for name in measures)
@@ -74,7 +77,10 @@ class CostReader:
         """Return pico-USD of each piece of each query's range; queries that differ in values only share one read."""
         found = [[0] * (len(question.bounds) - 1) for question in questions]
         for places in _alike(
-            [(q.span, q.zone.key, q.unit, q.cuts, q.tenants, q.amount, *sorted(q.where)) for q in questions]
+            [
+                (q.span, q.zone.key, q.unit, q.cuts, q.tenants, q.amount, q.currency, *sorted(q.where))
+                for q in questions
+            ]
         ):
             first = questions[places[0]]
             names = sorted(first.where) if len(places) > 1 else []
@@ -84,7 +90,7 @@ class CostReader:
             }
             query = sums(
                 [Selection(first.span, where)], names, measures=(first.amount,), bounds=first.bounds[:-1],
-                tenants=first.tenants, exact=True,
+                tenants=first.tenants, exact=True, currency=first.currency,
             )  # fmt: skip
             for row in self._clickhouse.rows(query.sql, query.bound):
                 for place in places:
@@ -116,21 +122,25 @@ class CostReader:
         return ClosedPeriods(self._clickhouse, tenant).read(period, zone)
 
     def cache_savings(self, question: CostQuery) -> dict[Keys, int]:
-        """Return pico-USD saved by prompt caching: the cached tokens at the uncached price, less their cost."""
+        """Return what prompt caching saved: the cached tokens at the uncached price, less their cost."""
         bound: dict[str, object] = {}
+        rates = question.currency.segments(question.span.start, question.span.end)
         keys = [f"k{n}" for n in range(len(question.by))]
         names = "".join(f"toString({column(name, bound)}) AS k{n}, " for n, name in enumerate(question.by))
         scope = conditions({"tenant": question.tenants, **question.where}, bound)
-        group = ", ".join([*keys, "provider", "sku", "price_ref"])
+        group = ", ".join([*keys, "provider", "sku", "price_ref", "rate"])
         rows = self._clickhouse.rows(
-            f"SELECT {names}provider, sku, price_ref, toString(sum(c.cost_parts['input_tokens'])) AS plain_cost,"
+            f"SELECT {names}provider, sku, price_ref, {piece('minute', [one.start for one in rates])} AS rate,"
+            f" toString(sum(c.cost_parts['input_tokens'])) AS plain_cost,"
             f" toString(sum(plain)) AS plain_tokens, toString(sum(cached)) AS cached_tokens,"
             f" toString(sum(paid)) AS cached_cost FROM (SELECT *, {_CACHED} FROM costs"
             f" WHERE kind = 'llm' AND {between('minute', question.span)}{scope}) AS c"
             f" GROUP BY {group}",
             bound,
         )
-        return _saved_by_caching([(row, tuple(row[key] for key in keys)) for row in rows])
+        return _saved_by_caching(
+            [(row, tuple(row[key] for key in keys)) for row in rows], question.currency, rates
+        )
 
 
 _CACHED = (
@@ -141,7 +151,9 @@ _CACHED = (
 )
 
 
-def _saved_by_caching(rows: Sequence[tuple[dict[str, Any], Keys]]) -> dict[Keys, int]:
+def _saved_by_caching(
+    rows: Sequence[tuple[dict[str, Any], Keys]], currency: Currency, rates: Sequence[Segment]
+) -> dict[Keys, int]:
     """Return what caching saved by values; a price that no uncached token was paid at says nothing."""
     costs: dict[Keys, Fraction] = defaultdict(Fraction)
     tokens: dict[Keys, Fraction] = defaultdict(Fraction)
@@ -153,7 +165,11 @@ def _saved_by_caching(rows: Sequence[tuple[dict[str, Any], Keys]]) -> dict[Keys,
     for price, (row, keys) in zip(prices, rows, strict=True):
         cached = Fraction(row["cached_tokens"])
         if cached and tokens[price]:
-            found[keys] += cached * costs[price] / tokens[price] - to_pico(row["cached_cost"])
+            saved = cached * costs[price] / tokens[price] - to_pico(row["cached_cost"])
+            factor = currency.factor(rates[row["rate"]].start)
+            if factor is None:
+                raise NoRateError(currency.missing([f"on {rates[row['rate']].start:%Y-%m-%d}"]))
+            found[keys] += saved * Fraction(factor)
     return {keys: round(saved) for keys, saved in found.items()}
 
 

@@ -148,7 +148,7 @@ def exhausted_at(reader: CostReader, period: CostQuery, amount: int) -> datetime
 
 def _key(period: CostQuery) -> tuple[object, ...]:
     scope = tuple(sorted((name, tuple(sorted(values))) for name, values in period.where.items()))
-    return period.tenants, scope, period.zone.key, period.span, period.amount
+    return period.tenants, scope, period.zone.key, period.span, period.amount, period.currency
 
 
 def _wanted(reader: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[TrajectoryInput]:

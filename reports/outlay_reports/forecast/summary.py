@@ -44,7 +44,8 @@ def landing_table(
     end = question.span.end.astimezone(question.zone)
     columns = (Column("what", ""), Column("usd", "USD", "usd"))
     title = f"Forecast to {end:%Y-%m-%d %H:%M} {question.zone.key}"
-    return ReportTable("forecast", title, columns, tuple(rows), notes=tuple(notes))
+    table = ReportTable("forecast", title, columns, tuple(rows), notes=tuple(notes))
+    return table.in_currency(question.currency)
 
 
 def budget_table(plans: Sequence[BudgetPlan], states: Sequence[BudgetStatus]) -> ReportTable:

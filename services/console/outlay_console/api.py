@@ -6,7 +6,7 @@ The tenant is the key's, always. Nothing of a request says whose costs are read.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 
@@ -26,33 +26,40 @@ from outlay_kit.problems import Problem
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.allocation import active
-from outlay_reports.cost_query import CostQuery
+from outlay_reports.cost_query import CostQuery, parse_currency
 from outlay_reports.errors import QueryError
 from outlay_reports.periods import UNITS, Unit
 from outlay_reports.renderers import to_csv, to_json
 from outlay_reports.report_table import ReportTable
 from outlay_reports.showback import allocated_table
 from outlay_reports.statements import allocate_query, month_table, parse_chargeback_query, read_month
-from outlay_schemas.catalog import Split
+from outlay_schemas.catalog import FxRate, Split
+from outlay_schemas.currency import Currency, NoRateError
 
 _LIMIT = 10_000
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was asked: by whom, in which words, when, and which splits the catalog has."""
+    """What was asked: by whom, in which words, when, and which splits and exchange rates the catalog has."""
 
     tenant: str
     params: QueryParams
     now: datetime
     splits: Sequence[Split]
+    fx: Sequence[FxRate]
+
+    @property
+    def currency(self) -> Currency:
+        """The currency of the answer. Raises QueryError."""
+        return parse_currency(self.params.get("currency", "USD"), self.fx)
 
     def question(self, by: str | None, unit: Unit | None = None) -> CostQuery:
         """Return the question, of the tenant alone. Raises QueryError."""
         return report_api.parse_query(
             self.now, by=self.params.get("by", by), start=self.params.get("from"), end=self.params.get("to"),
             tz=self.params.get("tz", "UTC"), where=self.params.getlist("where"), tenants=(self.tenant,), unit=unit,
-            amount=self.params.get("amount", "cost"),
+            amount=self.params.get("amount", "cost"), currency=self.currency,
         )  # fmt: skip
 
 
@@ -83,18 +90,18 @@ def _compare(costs: CostReader, wanted: Wanted) -> ReportTable:
 def _chargeback(costs: CostReader, wanted: Wanted) -> ReportTable:
     names = {"month": "month", "unit": "by", "lines": "lines", "tz": "tz"}
     words = {name: wanted.params[word] for name, word in names.items() if word in wanted.params}
-    question = parse_chargeback_query(wanted.tenant, wanted.now, **words)
+    question = replace(parse_chargeback_query(wanted.tenant, wanted.now, **words), currency=wanted.currency)
     month = read_month(costs, question, active(wanted.splits, question.span.start))
     return month_table(costs, month, wanted.now)
 
 
-_COMMON = frozenset({"by", "from", "to", "tz", "where", "amount", "format"})
+_COMMON = frozenset({"by", "from", "to", "tz", "where", "amount", "currency", "format"})
 REPORTS: dict[str, tuple[Callable[[CostReader, Wanted], ReportTable], frozenset[str]]] = {
     "showback": (_showback, _COMMON | {"units", "allocate"}),
     "top": (_top, _COMMON | {"limit"}),
     "trend": (_trend, _COMMON | {"unit"}),
     "compare": (_compare, _COMMON | {"against"}),
-    "chargeback": (_chargeback, frozenset({"month", "by", "lines", "tz", "format"})),
+    "chargeback": (_chargeback, frozenset({"month", "by", "lines", "tz", "currency", "format"})),
 }
 """What makes each report, and what it may be asked."""
 
@@ -104,7 +111,7 @@ class Api:
     """Answers programs."""
 
     readers: Readers
-    splits: Callable[[], Sequence[Split]]
+    terms: Callable[[], tuple[Sequence[Split], Sequence[FxRate]]]
     clock: Clock
     throttle: Throttle
     """Counts tries of wrong keys."""
@@ -123,11 +130,11 @@ class Api:
         if make is None:
             what = f"there is no such report; ask for one of {', '.join(REPORTS)}"
             return Problem(HTTPStatus.NOT_FOUND, "not_found", what).response()
-        wanted = Wanted(session.tenant, request.query_params, self.clock.now(), self.splits())
+        wanted = Wanted(session.tenant, request.query_params, self.clock.now(), *self.terms())
         try:
             _check(wanted.params, known)
             sheet = await self.readers.call(lambda clickhouse: make(CostReader(clickhouse), wanted))
-        except QueryError as error:
+        except (QueryError, NoRateError) as error:
             return Problem(HTTPStatus.BAD_REQUEST, "parameter", f"{error}; {error.hint}").response()
         except Retryable as error:
             away = HTTPStatus.SERVICE_UNAVAILABLE

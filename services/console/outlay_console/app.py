@@ -42,7 +42,7 @@ from outlay_console.web import Guard, Static, Throttle, measured, path_of, read_
 from outlay_kit.errors import Refused, Retryable
 from outlay_kit.problems import Problem, presented_key
 from outlay_kit.telemetry import get_logger
-from outlay_schemas.catalog import Split
+from outlay_schemas.catalog import FxRate, Split
 
 log = get_logger(__name__)
 _PAGES: dict[str, tuple[str, Page]] = {
@@ -108,7 +108,7 @@ class Console:
         self._live_totals = LiveTotals(deps.clock)
         self._kept = KeptPages()
         self._throttle = Throttle(deps.settings.login_burst, deps.settings.login_seconds)
-        self._api = Api(deps.readers, self._splits, deps.clock, self._throttle)
+        self._api = Api(deps.readers, self._terms, deps.clock, self._throttle)
         self.login = Login(
             deps.settings,
             deps.sessions,
@@ -242,9 +242,9 @@ class Console:
             request.path_params, self._deps.catalog(), self._deps.actions.may(session),
         )  # fmt: skip
 
-    def _splits(self) -> Sequence[Split]:
+    def _terms(self) -> tuple[Sequence[Split], Sequence[FxRate]]:
         shown = self._deps.catalog()
-        return shown.splits if shown else ()
+        return (shown.splits, shown.fx) if shown else ((), ())
 
     def _rollups(self, session: Session) -> RollupReader:
         return RollupReader(TenantReader(self._deps.readers, session.tenant, session.teams))

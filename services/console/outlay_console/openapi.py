@@ -21,6 +21,10 @@ _PARAMETERS: Mapping[str, tuple[Document, str]] = {
         {"enum": ["cost", "charged"], "default": "cost"},
         "What providers charge, or what teams are charged.",
     ),
+    "currency": (
+        {**_TEXT, "default": "USD"},
+        "The currency of amounts, converted at each day's rate of the catalog: `EUR`.",
+    ),
     "format": ({"enum": ["json", "csv"], "default": "json"}, "The format of the answer."),
     "units": (_YES, "Also USD per event, user and 1,000 tokens."),
     "allocate": (_YES, "Divide shared costs by the splits of the catalog."),
@@ -47,7 +51,11 @@ _PROBLEMS = {
     "429": "Too many requests with a wrong key.",
     "503": "ClickHouse does not answer: ask again.",
 }
-_AMOUNT = {"type": "string", "description": "USD, exact.", "examples": ["12.0375"]}
+_AMOUNT = {
+    "type": "string",
+    "description": "USD, exact; in another currency the name ends in its code, as `cost_eur`.",
+    "examples": ["12.0375"],
+}
 _REPORT: Document = {
     "type": "object",
     "description": "A report. Amounts are exact decimals in text; the rows add up to the total.",

@@ -16,6 +16,7 @@ import pytest
 from tests.support.consistency.channel_surfaces import CHANNELS, Written
 from tests.support.consistency.data import (
     BUDGETS,
+    FX,
     NOW,
     TENANT,
     ZONES,
@@ -31,6 +32,7 @@ from tests.support.consistency.surfaces import (
     System,
     budget_states,
     console_overview,
+    euros,
 )
 from tests.support.console_rig import dependencies, make
 from tests.support.ledger import write
@@ -145,7 +147,7 @@ def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     publish(stack.kafka, content, FakeClock(NOW))
     clickhouse = ClickHouseClient(settings)
     OpportunityScanner(clickhouse, FakeClock(NOW), every=900, most=100_000).turn(content)
-    shown = CatalogView(1, NOW, "", None, (), BUDGETS)
+    shown = CatalogView(1, NOW, "", None, (), BUDGETS, fx=FX)
     key = KeyFile(folder / "keys.json").create(TENANT, ("read", "admin"), NOW)
     asked = replace(dependencies(stack, settings, folder), catalog=lambda: shown)
     environment = {**stack.environment, "OUTLAY_CLICKHOUSE_DATABASE": "consistent", "OUTLAY_TENANT": TENANT}
@@ -264,6 +266,15 @@ def test_the_budget_of_a_tag_is_the_sum_of_the_tag_everywhere(system: System, or
     charged = oracle.charged(first_of_month("UTC"))
     assert charged > oracle.cost(first_of_month("UTC"))
     assert f"{usd(charged)} <span" in system.page("/budgets")
+
+
+def test_every_surface_converts_at_the_rate_of_each_day(system: System, oracle: Oracle) -> None:
+    month = first_of_month("UTC")
+    wanted = {team: oracle.euros(month, team=team) for team in oracle.by(lambda call: call.team, month)}
+    whole = sum(wanted.values(), Fraction(0))
+    for name, (rows, total) in euros(system).items():
+        assert rows == pytest.approx({team: float(cost) for team, cost in wanted.items()}, abs=1e-9), name
+        assert abs(Fraction(total) - whole) < Fraction(len(rows) + 1, 10**12), name
 
 
 def test_savings_are_the_same_everywhere(system: System) -> None:

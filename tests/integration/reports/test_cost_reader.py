@@ -1,7 +1,9 @@
 """Every number of a report is the sum of its ledger rows: any zone, any piece of time, any dimension."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +15,8 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.periods import Unit
+from outlay_schemas.catalog import FxRate
+from outlay_schemas.currency import Currency, NoRateError
 from outlay_schemas.events import CostEvent
 
 pytestmark = pytest.mark.stack
@@ -67,6 +71,49 @@ def test_what_the_rollups_do_not_keep_comes_from_the_ledger(
     cost_reader: CostReader, by: tuple[str, ...]
 ) -> None:
     check(cost_reader, CostQuery(SPAN, ZoneInfo("Europe/Berlin"), by, {}, (TENANT,), "day"), EVENTS)
+
+
+def test_amounts_are_converted_at_the_rate_of_their_own_time(cost_reader: CostReader) -> None:
+    """One rate ends at noon, within a day and within a bucket: the sum is that of its parts."""
+    noon, midnight = datetime(2026, 10, 27, 12, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+    spans = ((None, noon, "1.1"), (noon, midnight, "1.3"), (midnight, None, "0.0063"))
+    rates = [
+        FxRate.model_validate({"currency": "XTS", "usd": usd, "from": low, "to": high})
+        for low, high, usd in spans
+    ]
+    currency = Currency("XTS", rates)
+    for by in (("team",), ("user",), ()):
+        asked = CostQuery(SPAN, ZoneInfo("Europe/Berlin"), by, {}, (TENANT,), "week", currency=currency)
+        exact: dict[tuple[int, tuple[str, ...]], list[Fraction]] = {}
+        for rate in rates:
+            part = [event for event in EVENTS if rate.active(event.time)]
+            for key, (cost, _, _, _, charged, _, guessed, _) in expected(part, asked.bounds, by).items():
+                sums = exact.setdefault(key, [Fraction(0)] * 3)
+                for n, usd in enumerate((cost, charged, guessed)):
+                    sums[n] += usd / Fraction(rate.usd)
+        cells = cost_reader.cells(asked)
+        for cell in cells:
+            shown = (cell.sums.cost, cell.sums.beside, cell.sums.guessed)
+            right = exact.pop((cell.bucket, cell.keys))
+            assert all(
+                abs(one - other) <= Fraction(501, 1000) for one, other in zip(shown, right, strict=True)
+            )
+        assert not exact
+        plain = replace(asked, by=(), unit=None)
+        (whole,), (pieces,) = cost_reader.totals([plain]), cost_reader.series([replace(plain, unit="day")])
+        assert abs(whole.cost - sum(pieces)) <= len(pieces)
+        assert abs(whole.cost - sum(cell.sums.cost for cell in cells)) <= len(cells)
+
+
+def test_money_without_a_rate_is_an_error_that_says_when(cost_reader: CostReader) -> None:
+    late = SPAN.start + timedelta(days=2)
+    currency = Currency("XTS", [FxRate.model_validate({"currency": "XTS", "usd": "1.1", "from": late})])
+    for by in (("team",), ("user",)):
+        asked = CostQuery(SPAN, ZoneInfo("UTC"), by, {}, (TENANT,), "day", currency=currency)
+        with pytest.raises(NoRateError, match="no exchange rate for XTS from 2026-10-22 to 2026-10-24"):
+            cost_reader.cells(asked)
+        before = TimeRange(SPAN.start - timedelta(days=9), SPAN.start - timedelta(days=1))
+        assert cost_reader.cells(replace(asked, span=before)) == [], "nothing was spent then"
 
 
 @pytest.mark.parametrize("by", [("team",), ("tags.env",)])

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from outlay.catalog import load_default
 from outlay_pricer.domain import CompiledCatalog, price
-from outlay_schemas.catalog import Catalog, Match, Negotiated
+from outlay_schemas.catalog import Catalog, FxRate, Match, Negotiated
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.events import CostEvent, UsageEvent
 
@@ -52,10 +52,15 @@ TERMS = (
     Negotiated(id="platform-fee", match=Match(team=("research",)), markup_percent=MARKUP * 100),
 )
 
+FX = (
+    FxRate.model_validate({"currency": "EUR", "usd": "1.10", "to": "2026-11-18", "source": "ECB"}),
+    FxRate.model_validate({"currency": "EUR", "usd": "1.17", "from": "2026-11-18", "source": "ECB"}),
+)
+
 
 def catalog() -> Catalog:
     """The default catalog, with the terms and the budgets."""
-    content = load_default().model_copy(update={"budgets": BUDGETS, "negotiated": TERMS})
+    content = load_default().model_copy(update={"budgets": BUDGETS, "negotiated": TERMS, "fx": FX})
     return content.model_copy(update={"revision": 1, "created_at": NOW})
 
 
@@ -170,6 +175,16 @@ class Oracle:
 
     def cost(self, since: datetime, until: datetime = NOW, **wanted: str) -> Decimal:
         return sum((call.cost or Decimal(0) for call in self.some(since, until, **wanted)), Decimal(0))
+
+    def euros(self, since: datetime, **wanted: str) -> Fraction:
+        """Cost in EUR: each call at the rate of its own day."""
+        return sum(
+            (
+                Fraction(call.cost or 0) / Fraction("1.10" if call.time.day < 18 else "1.17")
+                for call in self.some(since, NOW, **wanted)
+            ),
+            Fraction(0),
+        )
 
     def charged(self, since: datetime) -> Decimal:
         return sum((call.charged or Decimal(0) for call in self.some(since)), Decimal(0))

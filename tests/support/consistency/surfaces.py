@@ -314,6 +314,27 @@ def console_overview(system: System, zone: str) -> Mapping[str, str]:
     return {**found, "forecast": landing[1], "interval": landing[2], "page": text}
 
 
+def euros(system: System) -> dict[str, tuple[dict[str, float], Decimal]]:
+    """The month by team in EUR, and its total, from every surface that converts."""
+    words = ("report", "showback", "--by", "team", "--from", "2026-11", "--currency", "EUR")
+    asked = {"by": "team", "from": "2026-11", "currency": "EUR"}
+    with TestClient(Console(system.dependencies).app()) as client:
+        head = {"authorization": f"Bearer {system.key}"}
+        api = client.get("/api/v1/reports/showback", params=asked, headers=head).json()
+    found = {}
+    for name, answer in {
+        "command line": json.loads(system.command(*words, "--json")),
+        "read API": api,
+    }.items():
+        assert (answer["currency"], answer["rates"]) == ("EUR", ["ECB"]), name
+        rows = {row["team"]: float(row["cost_eur"]) for row in answer["rows"]}
+        found[name] = (
+            {"" if team == "(unassigned)" else team: cost for team, cost in rows.items()},
+            Decimal(answer["total"]["cost_eur"]),
+        )
+    return found
+
+
 def _by(answer: dict[str, Any], name: str) -> dict[str, Decimal]:
     shown = {row[name]: Decimal(row["cost_usd"]) for row in answer["rows"]}
     return {"" if value in {None, "(unassigned)"} else value: cost for value, cost in shown.items()}

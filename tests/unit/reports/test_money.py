@@ -55,6 +55,33 @@ def test_signs_lower_bounds_and_unknown_amounts() -> None:
     assert usd(None) == exact(None) == "unpriced"
 
 
+@pytest.mark.parametrize(
+    ("currency", "texts"),
+    [
+        ("EUR", ["-€3.50", "+€3.50", "≥ €3.50", "€3.50", "€1,946", "€0.0123456"]),
+        (
+            "CHF",
+            [
+                "-CHF\xa03.50",
+                "+CHF\xa03.50",
+                "≥ CHF\xa03.50",
+                "CHF\xa03.50",
+                "CHF\xa01,946",
+                "CHF\xa00.0123456",
+            ],
+        ),
+    ],
+)
+def test_an_amount_of_another_currency_says_so(currency: str, texts: list[str]) -> None:
+    plain = Decimal("3.5")
+    assert texts == [
+        usd(-plain, currency=currency), usd(plain, sign=True, currency=currency),
+        usd(plain, lower_bound=True, currency=currency), dollars(to_pico(plain), currency=currency),
+        about(Decimal("1946.4"), currency), exact(Decimal("0.0123456"), currency),
+    ]  # fmt: skip
+    assert usd(None, currency=currency) == exact(None, currency) == "unpriced"
+
+
 def test_a_forecast_does_not_claim_cents() -> None:
     shown = [about(Decimal(n)) for n in ("0.01234", "12.5", "99.99", "1946.4", "-1234.56")]
     assert shown == ["$0.0123", "$12.50", "$99.99", "$1,946", "-$1,235"]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from decimal import Decimal
 from xml.etree import ElementTree as ET
 
 from rich.console import Console
@@ -12,9 +13,11 @@ from tests.support.ledger_cells import END, cell, question
 from outlay.cli.output import print_report
 from outlay.reports.plots import draw
 from outlay_reports.renderers import html_table, to_csv, to_json, to_markdown
-from outlay_reports.showback import showback_table
+from outlay_reports.showback import UnitEconomics, showback_table
 from outlay_reports.svg_chart import ticks, trend_svg
 from outlay_reports.trend import trend
+from outlay_schemas.catalog import FxRate
+from outlay_schemas.currency import Currency
 
 CELLS = [
     cell("bu1", "t1", usd="10.000000000001"),
@@ -37,6 +40,37 @@ def test_json_says_what_it_is_about_and_keeps_subtotals_apart() -> None:
     assert found["total"]["cost_usd"] == "12.000000000001"
     assert len(found["rows"]) == 3
     assert [row["cost_usd"] for row in found["subtotals"]] == ["12.000000000001", "0"]
+
+
+def test_a_report_in_another_currency_names_it_everywhere() -> None:
+    euro = Currency("EUR", [FxRate(currency="EUR", usd=Decimal("1.2"), source="ECB")])
+    asked = replace(question("team"), currency=euro)
+    sheet = showback_table(asked, CELLS, UnitEconomics([{}, {}], {}))
+    assert to_csv(sheet).splitlines()[0].split(",")[:3] == ["team", "cost_eur", "charged_eur"]
+    found = json.loads(to_json(sheet))
+    assert (found["currency"], found["rates"], found["total"]["cost_eur"]) == (
+        "EUR",
+        ["ECB"],
+        "12.000000000001",
+    )
+    text = to_markdown(sheet)
+    assert "in EUR" in text.splitlines()[0]
+    assert "€/event" in text
+    assert "€12.00" in text
+    assert "- EUR, converted from USD at each day's rate (ECB)" in text
+    drawn = trend(replace(asked, unit="day"), CELLS, END)
+    page = io.StringIO()
+    print_report(sheet, Console(file=page, width=200))
+    draw(replace(asked, unit="day"), drawn, Console(file=page, width=100))
+    for shown in (
+        text,
+        page.getvalue(),
+        trend_svg("t", replace(asked, unit="day"), drawn),
+        str(html_table(sheet)),
+    ):
+        assert "€" in shown
+        assert "$" not in shown
+        assert "usd" not in shown.lower().replace("from usd", "")
 
 
 def test_markdown_is_a_table_that_pipes_do_not_break() -> None:

@@ -10,6 +10,7 @@ from outlay_console.domain.history import Revision
 from outlay_console.domain.queries import CATALOGS
 from outlay_schemas.catalog.people import Split
 from outlay_schemas.catalog.price_books import PriceBook
+from outlay_schemas.catalog.terms import FxRate
 from outlay_schemas.catalog.watch import Budget
 
 
@@ -30,6 +31,7 @@ class _Parts(msgspec.Struct):
     price_books: msgspec.Raw = msgspec.Raw(b"[]")
     budgets: msgspec.Raw = msgspec.Raw(b"[]")
     splits: msgspec.Raw = msgspec.Raw(b"[]")
+    fx: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class CatalogView(msgspec.Struct, frozen=True):
@@ -42,6 +44,7 @@ class CatalogView(msgspec.Struct, frozen=True):
     price_books: tuple[PriceBook, ...]
     budgets: tuple[Budget, ...]
     splits: tuple[Split, ...] = ()
+    fx: tuple[FxRate, ...] = ()
 
     def budgets_of(self, tenant: str) -> list[Budget]:
         """Return the budgets of a tenant, those of every tenant (`*`) included."""
@@ -51,6 +54,7 @@ class CatalogView(msgspec.Struct, frozen=True):
 _PRICE_BOOKS = TypeAdapter(tuple[PriceBook, ...])
 _BUDGETS = TypeAdapter(tuple[Budget, ...])
 _SPLITS = TypeAdapter(tuple[Split, ...])
+_FX = TypeAdapter(tuple[FxRate, ...])
 _parts = msgspec.json.Decoder(_Parts)
 
 
@@ -61,7 +65,7 @@ def read_catalog_view(data: bytes) -> tuple[int, CatalogView]:
         shown = CatalogView(
             parts.revision, parts.created_at, parts.note, parts.rates,
             _PRICE_BOOKS.validate_json(bytes(parts.price_books)), _BUDGETS.validate_json(bytes(parts.budgets)),
-            _SPLITS.validate_json(bytes(parts.splits)),
+            _SPLITS.validate_json(bytes(parts.splits)), _FX.validate_json(bytes(parts.fx)),
         )  # fmt: skip
     except (msgspec.MsgspecError, ValidationError) as error:
         raise ValueError(f"the catalog cannot be read: {error}") from error

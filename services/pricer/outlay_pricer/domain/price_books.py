@@ -11,6 +11,7 @@ from operator import attrgetter
 from outlay_pricer.domain.matching import Facts, Test, compile_facts, compile_words
 from outlay_pricer.domain.meters import CompiledMeter
 from outlay_schemas.catalog import BookRule, DatedPrices, FxRate, PriceBook, PriceRef
+from outlay_schemas.currency import Currency
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import Quantity
@@ -174,9 +175,4 @@ class CompiledPriceBooks:
 
     def usd(self, currency: str, at: datetime) -> Fraction | None:
         """Return what one unit of a currency is worth at `at`; None: the catalog does not say."""
-        if currency == "USD":
-            return Fraction(1)
-        for rate in self._fx:
-            if rate.currency == currency and rate.active(at):
-                return Fraction(rate.usd)
-        return None
+        return Currency(currency, self._fx).usd(at)
