@@ -19,7 +19,7 @@ from outlay_schemas.topics import COST_EVENTS
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-NAMES = [path.strip("/") or "overview" for path in PAGES]
+NAMES = [path.partition("?")[0].strip("/").replace("/", "-") or "overview" for path in PAGES]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,6 +12,8 @@ import httpx
 from tests.support.ledger import cost_event, random_events, write
 from tests.support.stack import Stack
 
+from outlay.catalog import load_default
+from outlay.setup.price_list import CatalogPrices
 from outlay_console.actions import Actions, ActionWriter
 from outlay_console.adapters.catalog import CatalogHistory, CatalogView, Rates
 from outlay_console.adapters.forecasts import Forecasts
@@ -52,6 +54,7 @@ PAGES = (
     "/budgets",
     "/alerts",
     "/prices",
+    "/prices/model?provider=openai&sku=gpt-5-mini",
     "/opportunities",
     "/quality",
     "/live",
@@ -149,7 +152,9 @@ def dependencies(
     readers = Readers(reader, 2, 60, ping_seconds)
     writer = stack.writer.model_copy(update={"database": reader.database})
     catalog = CatalogView(3, NOW, "", Rates("genai-prices", "0.2.3", date(2026, 11, 1)), (), BUDGETS, SPLITS)
+    content = load_default()
     return Dependencies(
+        price_list=CatalogPrices(lambda: content, lambda _: content),
         settings=settings,
         sessions=Sessions(KeyRing(folder / "keys.json", clock), b"secret", hours=1),
         readers=readers,

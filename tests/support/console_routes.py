@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import httpx
 from starlette.routing import Mount, Route
 
+from outlay.setup.price_list import CatalogPrices
 from outlay_console.actions import Actions
 from outlay_console.adapters.catalog import CatalogHistory, CatalogView, Rates
 from outlay_console.adapters.forecasts import Forecasts
@@ -28,6 +29,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.settings import ClickHouseSettings, KafkaSettings
+from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import Budget
 
 T = TypeVar("T")
@@ -98,6 +100,7 @@ class Rig:
             oidc=oidc or OidcSettings(), keys_file=folder / "keys.json", **settings,
         )  # fmt: skip
         catalog = CatalogView(1, NOW, "", Rates("genai-prices", "1", date(2026, 11, 1)), (), BUDGETS)
+        content = Catalog(revision=1, created_at=NOW)
         self.log = AuditLog(folder / "audit.ndjson")
         deps = Dependencies(
             settings=known, readers=self.readers,
@@ -106,6 +109,7 @@ class Rig:
             forecasts=Forecasts(self.readers, patience=1), history=CatalogHistory(self.readers),
             actions=Actions(None, self.log), clock=self.clock,
             oidc=OidcClient(known.oidc, self.clock) if oidc else None,
+            price_list=CatalogPrices(lambda: content, lambda _: content),
         )  # fmt: skip
         self.console = Console(deps, more(deps) if more else None)
         scheme = "https" if https else "http"

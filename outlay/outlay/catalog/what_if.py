@@ -6,9 +6,9 @@ from difflib import get_close_matches
 from fractions import Fraction
 from math import ceil, floor
 
-from outlay.catalog.contents import names_of
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.compare import as_model, only_book
+from outlay_pricer.domain.price_listing import names_of
 from outlay_reports.cost_query import Sums
 from outlay_reports.errors import QueryError
 from outlay_schemas.catalog import Catalog

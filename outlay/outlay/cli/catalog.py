@@ -11,7 +11,7 @@ from msgspec import structs
 from typer import Argument, Option
 
 from outlay.catalog.checks import without_zone
-from outlay.catalog.contents import Listed, listing, names_of, overview, summary
+from outlay.catalog.contents import overview, summary
 from outlay.catalog.diff import Change, changes, removals
 from outlay.catalog.load import default_folder, examine
 from outlay.catalog.offline import read_lines
@@ -39,6 +39,7 @@ from outlay.local.state import stores
 from outlay_kit.clock import SystemClock
 from outlay_pricer.domain import CompiledCatalog
 from outlay_pricer.domain.compare import plan as compare
+from outlay_pricer.domain.price_listing import Listed, listing, names_of
 from outlay_pricer.domain.repricing import usage_of
 from outlay_pricer.ledger import LedgerReader, Selection
 from outlay_schemas.catalog.freshness import stale

@@ -1,6 +1,7 @@
 """The LLM price data of genai-prices, and price books: reviewed YAML, every figure with its source and date."""
 
 import itertools
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -164,6 +165,12 @@ class BookRule(CatalogModel):
     does not fit; of one that says nothing it is assumed, and marked so: `~region`."""
     prices: Annotated[tuple[DatedPrices, ...], Field(min_length=1), AfterValidator(_spans)]
     note: Text = ""
+
+    def concerns(self, tenant: str) -> bool:
+        """Tell whether the rule may price an event of a tenant. What others agreed on is not theirs to see."""
+        words = self.where.get("tenant", ())
+        patterns = (".*".join(map(re.escape, word.split("*"))) for word in words)
+        return not words or any(re.fullmatch(pattern, tenant) for pattern in patterns)
 
 
 class PriceBook(CatalogModel):

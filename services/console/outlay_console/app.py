@@ -18,6 +18,7 @@ from outlay_console import metrics
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.api import Api
+from outlay_console.domain.model_prices import PriceList
 from outlay_console.domain.roles import LEAST, OPEN, Role, may_ask
 from outlay_console.domain.view import View, ViewError, read_view
 from outlay_console.login import Login
@@ -27,6 +28,7 @@ from outlay_console.pages import (
     audit,
     budgets,
     explore,
+    models,
     opportunities,
     overview,
     prices,
@@ -59,6 +61,7 @@ _PAGES: dict[str, tuple[str, Page]] = {
     "/alerts": ("alerts", alerts.alerts),
     "/alerts/{id}": ("alert", alerts.alert),
     "/prices": ("prices", prices.prices),
+    "/prices/model": ("model", models.model),
     "/opportunities": ("opportunities", opportunities.opportunities),
     "/quality": ("quality", quality.quality),
     "/live": ("live", explore.live),
@@ -97,6 +100,14 @@ class Shell:
 
 More = Callable[[Shell], Sequence[Route]]
 """Returns the routes of more pages."""
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What other packages add to a console."""
+
+    more: More
+    price_list: PriceList
 
 
 class Console:

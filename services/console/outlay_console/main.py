@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import uvicorn
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -15,7 +16,7 @@ from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.kafka import ConsumerLag, EventTail
 from outlay_console.adapters.oidc import OidcClient
 from outlay_console.adapters.readers import Readers
-from outlay_console.app import Console, More
+from outlay_console.app import Console, Extension
 from outlay_console.pages.request import Dependencies
 from outlay_console.sessions import Sessions, read_secret
 from outlay_console.settings import Settings
@@ -35,8 +36,8 @@ from outlay_kit.telemetry import get_logger
 log = get_logger(__name__)
 
 
-def main(make_more: Callable[[Dependencies], More] | None = None) -> None:
-    """Serve until SIGTERM, with more pages if they are given. Neither ClickHouse nor Kafka need be there: pages say
+def main(extend: Callable[[Dependencies], Extension] | None = None) -> None:
+    """Serve until SIGTERM, with an extension if one is given. Neither ClickHouse nor Kafka need be there: pages say
     what is away."""
     service = Service("console", Settings)
     settings, clock, health = service.settings, service.clock, service.health
@@ -81,7 +82,7 @@ def main(make_more: Callable[[Dependencies], More] | None = None) -> None:
     # uvicorn stops gracefully and then raises the signal again; ignore it, so that the exit status is 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
-        Console(deps, _more(make_more, deps)).app(lifespan),
+        _console(extend, deps).app(lifespan),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -95,12 +96,15 @@ def main(make_more: Callable[[Dependencies], More] | None = None) -> None:
     )
 
 
-def _more(make: Callable[[Dependencies], More] | None, deps: Dependencies) -> More | None:
+def _console(extend: Callable[[Dependencies], Extension] | None, deps: Dependencies) -> Console:
     try:
-        return make(deps) if make is not None else None
+        extension = extend(deps) if extend is not None else None
     except Exception:
         log.exception("more pages cannot be shown; the others are")
-        return None
+        extension = None
+    if extension is None:
+        return Console(deps)
+    return Console(replace(deps, price_list=extension.price_list), extension.more)
 
 
 def _current(feed: CatalogFeed[CatalogView]) -> CatalogView | None:

@@ -19,7 +19,7 @@ from outlay_console.web import CSP, who
 
 OPEN = {path for (_, path), least in LEAST.items() if least == ANYONE}
 """Routes that answer without a session, and read nothing."""
-CLAIMS = {"tenant": "globex", "where": "tenant=globex", "tenant_id": "globex", "tz": "UTC"}
+CLAIMS = {"tenant": "globex", "where": "tenant=globex", "tenant_id": "globex", "tz": "UTC", "sku": "zip"}
 REPORT_CLAIMS = {"where": "tenant=globex", "by": "tenant"}
 """A report refuses a parameter that it does not know."""
 HEADERS = dict.fromkeys(("x-tenant", "x-outlay-tenant", "x-clickhouse-user", "x-user"), "globex")

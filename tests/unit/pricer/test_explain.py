@@ -21,7 +21,8 @@ from tests.support.catalogs import (
 
 from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.compare import as_model, compare, only_book, plan
-from outlay_pricer.domain.explain import Step, explain, list_prices
+from outlay_pricer.domain.explain import Step, explain
+from outlay_pricer.domain.price_listing import list_prices
 from outlay_pricer.domain.pricing import price
 from outlay_schemas.catalog.freshness import stale
 

@@ -29,6 +29,7 @@ LEAST: Mapping[tuple[str, str], Role | Literal["open"]] = {
     ("GET", "/alerts/{id}"): "viewer",
     ("POST", "/alerts/{id}/actions"): "editor",
     ("GET", "/prices"): "viewer",
+    ("GET", "/prices/model"): "viewer",
     ("GET", "/opportunities"): "viewer",
     ("POST", "/opportunities/{id}/save"): "editor",
     ("GET", "/quality"): "viewer",

@@ -1,27 +1,42 @@
 """Prices: what has none, what changed when, what is old, and where they come from."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 from outlay_console.domain.history import changes, scheduled_prices
+from outlay_console.domain.model_prices import Price, PriceList
 from outlay_console.domain.queries import UNPRICED
 from outlay_console.pages.request import Context, PageRequest
 from outlay_schemas.catalog.freshness import oldest_check, stale_book, stale_rates
 
 _LOOK_BACK = timedelta(days=30)
+_LONGEST = 200
+"""Most characters of a search."""
+_ON_A_PAGE = 25
+_RATES = 3
+"""Prices that a row of the search shows."""
 
 
 async def prices(request: PageRequest) -> Context:
-    """Return what is unpriced, how the catalog changed, and the price books."""
+    """Return what matches a search; without one, what is unpriced, how the catalog changed, and the price books."""
+    price_list = request.deps.price_list if request.catalog else None
+    text = request.params.get("q", "").strip()[:_LONGEST]
+    searched: dict[str, object] = {
+        "q": text,
+        "searchable": price_list is not None,
+        "catalog": request.catalog,
+    }
+    if text and price_list is not None:
+        return searched | await _search(request, price_list, text)
     unpriced, revisions = await asyncio.gather(
         request.rollups.rows(UNPRICED, request.now - _LOOK_BACK), request.deps.history.read()
     )
     catalog = request.catalog
     price_books = catalog.price_books if catalog else ()
     rates = catalog.rates if catalog else None
-    return {
+    return searched | {
         "unpriced": unpriced,
-        "catalog": catalog,
         "days": _LOOK_BACK.days,
         "changes": changes(revisions),
         "dated": scheduled_prices(price_books),
@@ -29,3 +44,27 @@ async def prices(request: PageRequest) -> Context:
         "old": {book.name for book in price_books if stale_book(book, request.now)},
         "checked": {book.name: oldest_check(book, request.now) for book in price_books},
     }
+
+
+async def _search(request: PageRequest, price_list: PriceList, text: str) -> dict[str, object]:
+    """Return a page of what matches a text, each with its first prices."""
+    page = request.params.get("page", "1")
+    number = int(page) if page.isascii() and page.isdecimal() and 0 < len(page) < 6 else 1
+
+    def find() -> tuple[int, list[tuple[str, str, Sequence[Price]]]]:
+        found = price_list.search(request.tenant, text)
+        start = (max(number, 1) - 1) * _ON_A_PAGE
+        return len(found), [
+            (*one, _first(price_list, request, *one)) for one in found[start : start + _ON_A_PAGE]
+        ]
+
+    count, rows = await asyncio.to_thread(find)
+    pages = -(-count // _ON_A_PAGE)
+    return {"count": count, "rows": rows, "page": max(number, 1), "last": pages}
+
+
+def _first(price_list: PriceList, request: PageRequest, provider: str, sku: str) -> Sequence[Price]:
+    """Return some prices that hold now, of the price list that is tried first."""
+    sets = price_list.prices(request.tenant, provider, sku, request.now)
+    prices = next((one.prices for one in sets if one.prices), ())
+    return ([one for one in prices if not one.note] or prices)[:_RATES]

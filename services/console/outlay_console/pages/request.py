@@ -14,6 +14,7 @@ from outlay_console.adapters.kafka import ConsumerLag, EventTail
 from outlay_console.adapters.oidc import OidcClient
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.rollup_reader import Freshness, RollupReader
+from outlay_console.domain.model_prices import PriceList
 from outlay_console.domain.view import View
 from outlay_console.sessions import Session, Sessions
 from outlay_console.settings import Settings
@@ -36,6 +37,8 @@ class Dependencies:
     clock: Clock
     oidc: OidcClient | None = None
     """How people log in beside keys; None: not at all."""
+    price_list: PriceList | None = None
+    """Finds prices by name; None: this console was started without."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
-"""Explains a price: the rule, its source and date, and the arithmetic line by line. Lists the prices of a sku, too."""
+"""Explains a price: the rule, its source and date, and the arithmetic line by line."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -11,9 +10,10 @@ from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.list_price import ListPrice
 from outlay_pricer.domain.matching import resolved_facts
 from outlay_pricer.domain.price_books import CompiledRule, PricePeriod, position_of
+from outlay_pricer.domain.price_listing import iso, origin_of
 from outlay_pricer.domain.pricing import list_price_of, price
-from outlay_pricer.domain.rate_compiler.rate_card import Rate, RateLine
-from outlay_schemas.catalog import MeterPrice, Negotiated, parse_price_ref
+from outlay_pricer.domain.rate_compiler.rate_card import Rate
+from outlay_schemas.catalog import Negotiated, parse_price_ref
 from outlay_schemas.catalog.price_ref import sentences
 from outlay_schemas.events import CostEvent, UsageEvent
 from outlay_schemas.money import PICO
@@ -143,7 +143,7 @@ def _sources(found: ListPrice, catalog: CompiledCatalog, at: datetime) -> list[S
     if found.rated is not None:
         line, card, _ = found.rated
         data, rule = catalog.rates.data, f"{line.owner}/{line.model}"
-        when = (data.date.isoformat(), _iso(card.since))
+        when = (data.date.isoformat(), iso(card.since))
         sources.append(Source(data.source, data.version, rule, data.url, *when))
     if found.booked is not None:
         sources.append(_book_source(*found.booked[:2]))
@@ -158,19 +158,7 @@ def _sources(found: ListPrice, catalog: CompiledCatalog, at: datetime) -> list[S
 def _book_source(rule: CompiledRule, span: PricePeriod) -> Source:
     book = rule.book
     note = rule.rule.note or book.note
-    return Source(book.name, book.version, rule.rule.id, *_origin(rule, span), note)
-
-
-def _origin(rule: CompiledRule, span: PricePeriod) -> tuple[str, str, str]:
-    """Return where the prices of a rule come from, when they were compared with that, and since when they hold."""
-    dated = span.dated
-    checked = dated.checked or rule.book.checked
-    source = dated.source or rule.book.source
-    return source, checked.date().isoformat() if checked else "", _iso(dated.starts)
-
-
-def _iso(at: datetime | None) -> str:
-    return at.isoformat() if at else ""
+    return Source(book.name, book.version, rule.rule.id, *origin_of(rule, span), note)
 
 
 def _plain(value: Fraction) -> str:
@@ -179,113 +167,3 @@ def _plain(value: Fraction) -> str:
     text = format(Decimal(round(scaled)).scaleb(-18), "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return text if scaled.denominator == 1 else f"{text}…"
-
-
-class ListedPrice(Struct, frozen=True, omit_defaults=True):
-    """One price: `price` for each `per` of `meter`, for counts (or input tokens) above `above`."""
-
-    meter: str
-    price: str
-    per: str
-    above: str = "0"
-    note: str = ""
-
-
-class PriceListing(Struct, frozen=True, omit_defaults=True):
-    """One set of prices in force, and where it comes from."""
-
-    ref: str
-    currency: str
-    source: str
-    checked: str
-    prices: list[ListedPrice]
-    since: str = ""
-    until: str = ""
-    """When the next known change is due."""
-    context: dict[str, str] = {}
-    """Only for calls with these attributes."""
-    where: dict[str, list[str]] = {}
-    reason: str = ""
-    """The reason for a missing price."""
-
-
-def list_prices(
-    catalog: CompiledCatalog,
-    provider: str,
-    sku: str,
-    at: datetime,
-    attributes: Mapping[str, str] | None = None,
-) -> list[PriceListing]:
-    """Return the prices of a sku in force at `at`: by the LLM rates, standard first, and by price books."""
-    shown: list[PriceListing] = []
-    for kind in ("llm", "compute", "storage", "transfer", "custom"):
-        found = catalog.candidates(kind, provider, sku)
-        shown += [
-            one for rule in (*found.before, *found.after) for one in [_rule(rule, at)] if one not in shown
-        ]
-    line = catalog.rates.line_of(provider, sku, attributes or {})
-    if line.refused is None:
-        shown += _line(catalog, line, at)
-    elif not shown:
-        shown.append(
-            PriceListing(line.ref(reason=line.refused.code), "USD", "", "", [], reason=line.refused.message)
-        )
-    return shown
-
-
-def _line(catalog: CompiledCatalog, line: RateLine, at: datetime) -> list[PriceListing]:
-    contexts = [{}, *(dict(variant.when) for variant in line.variants if variant.active(at))]
-    data, later = catalog.rates.data, next((moment for moment in line.dates if moment > at), None)
-    result: list[PriceListing] = []
-    for context in contexts:
-        card = line.card(at, context)
-        one = PriceListing(
-            line.ref(),
-            "USD",
-            data.url,
-            data.date.isoformat(),
-            [
-                ListedPrice(
-                    unit.usage_key, str(price), str(unit.per), str(above), "by input tokens" * bool(above)
-                )
-                for unit, tiers in ((rate.unit, ((0, rate.base), *rate.tiers)) for rate in card.rates)
-                for above, price in tiers
-            ],
-            _iso(card.since),
-            _iso(later),
-            context,
-            reason=card.error or "",
-        )
-        if one not in result:
-            result.append(one)
-    return result
-
-
-def _rule(rule: CompiledRule, at: datetime) -> PriceListing:
-    ref, currency, span = str(rule.ref), rule.book.currency, rule.span(at)
-    where = {key: list(words) for key, words in {**rule.rule.assumes, **rule.rule.where}.items()}
-    if span is None:
-        source, reason = rule.book.source, "no price at this time"
-        return PriceListing(ref, currency, source, "", [], where=where, reason=reason)
-    source, checked, since = _origin(rule, span)
-    prices = [one for name, price in span.dated.meters.items() for one in _meter(name, price, currency)]
-    until = _iso(span.dated.ends)
-    return PriceListing(ref, currency, source, checked, prices, since, until, where=where)
-
-
-def _meter(name: str, price: MeterPrice, currency: str) -> list[ListedPrice]:
-    notes = [
-        f"first {price.free} free" if price.free else "",
-        f"at least {price.minimum} {currency}" if price.minimum is not None else "",
-        f"in steps of {price.rounding.step}, {price.rounding.mode}" if price.rounding else "",
-        f"included in {', '.join(price.included_in)}" if price.included_in else "",
-        price.mode if price.tiers else "",
-    ]
-    note = "; ".join(note for note in notes if note)
-    if price.price is not None:
-        return [ListedPrice(name, str(price.price), str(price.per), note=note)]
-    floors = ["0", *(str(tier.up_to) for tier in price.tiers[:-1])]
-    return [
-        ListedPrice(name, str(tier.price), str(price.per), floor, note)
-        for floor, tier in zip(floors, price.tiers, strict=True)
-    ]
