@@ -4,18 +4,16 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from difflib import get_close_matches
 from fractions import Fraction
-from math import ceil, floor
 
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.compare import as_model, only_book
 from outlay_pricer.domain.price_listing import names_of
+from outlay_pricer.domain.pricing import cost_of_calls
 from outlay_reports.cost_query import Sums
 from outlay_reports.errors import QueryError
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.events import COMPUTED, CostEvent, Quantity, UsageEvent
-from outlay_schemas.money import to_pico
+from outlay_schemas.events import CostEvent, Quantity, UsageEvent
 
-_TOTALS = ("input_tokens", "output_tokens")
 Pricer = Callable[[UsageEvent], CostEvent]
 
 
@@ -44,22 +42,16 @@ def unit_price(content: Catalog, model: str, used: Sums, at: datetime) -> Fracti
     """Return what a model (a name, or `provider/name`) charges for usage such as this, in pico-USD a token of an
     average call, by the catalog. Raises QueryError, with names that are alike, where it has no price."""
     catalog = CompiledCatalog(content)
-    calls = max(used.events, 1)
-    average = {meter: Fraction(quantity) / calls for meter, quantity in used.usage.items()}
-    # Whole tokens: totals rounded up and parts down, so that no part is larger than its total.
     usage: dict[str, Quantity] = {
-        meter: ceil(quantity) if meter in _TOTALS else floor(quantity)
-        for meter, quantity in average.items()
-        if meter.endswith("_tokens")
+        meter: quantity for meter, quantity in used.usage.items() if meter.endswith("_tokens")
     }
-    tokens = sum(int(usage.get(meter, 0)) for meter in _TOTALS)
     for provider, sku in _names(catalog, model):
-        call = UsageEvent(
+        calls = UsageEvent(
             id="what-if", source="what-if", time=at, kind="llm", sku=sku, provider=provider, usage=usage
         )
-        cost = price(call, catalog)
-        if cost.price_status in {*COMPUTED, "free"} and tokens:
-            return Fraction(to_pico(cost.cost or "0"), tokens)
+        cost = cost_of_calls(calls, max(used.events, 1), catalog)
+        if cost is not None and used.tokens:
+            return Fraction(cost) / Fraction(used.tokens)
     known = sorted({name for pair in names_of(content) for name in (pair[1], "/".join(pair))})
     alike = get_close_matches(model, known, n=5, cutoff=0.5)
     raise QueryError(f"{model} has no price in the catalog", f"use one of {', '.join(alike or known[:5])}")

@@ -1,19 +1,24 @@
 """The catalog's prices for the pages of the console: found by name, as far as they concern a tenant."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from outlay_console.domain.model_prices import PriceSet, conditions_of, joined, readable
+from outlay_console.domain.model_prices import PriceSet, Rows, WhatIf, conditions_of, joined, readable
 from outlay_kit.errors import Retryable
+from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.catalog import Catalog, parse_price_ref
 from outlay_schemas.catalog.price_ref import sentences
+from outlay_schemas.money import to_usd
 
 if TYPE_CHECKING:  # imported where they are used: the console is ready sooner
     from outlay_pricer.domain import CompiledCatalog
     from outlay_pricer.domain.price_listing import PriceListing
 
+_ALTERNATIVES = 4
 _COMPILED = 4
 """Catalogs that are kept compiled, about 20 MB each."""
 
@@ -47,6 +52,31 @@ class CatalogPrices:
         from outlay_pricer.domain.price_listing import price_dates
 
         return price_dates(self.catalog(tenant), provider, sku)
+
+    def what_if(
+        self, rows: Rows, tenant: str, names: tuple[str, str], span: TimeRange, chosen: tuple[str, str, str]
+    ) -> list[WhatIf]:
+        """Return what usage would have cost with its alternatives, and with the provider, SKU and price book that
+        were chosen."""
+        from outlay_pricer.domain import CompiledCatalog
+        from outlay_pricer.domain.compare import only_book
+        from outlay_pricer.domain.what_if import what_if
+        from outlay_pricer.opportunities.alternatives import stand_ins
+
+        catalog, (provider, sku) = self.catalog(tenant), names
+        wanted = [
+            WhatIf(provider, name, check=way.prerequisite) for name, way in stand_ins(catalog.catalog)(*names)
+        ]
+        if any(chosen):
+            wanted.insert(0, WhatIf(chosen[0] if chosen[1] else provider, chosen[1] or sku, chosen[2]))
+        found = []
+        for one in wanted[:_ALTERNATIVES]:
+            known = any(book.name == one.book for book in catalog.catalog.price_books)
+            priced = CompiledCatalog(only_book(catalog.catalog, one.book)) if known else catalog
+            sums = what_if(rows, priced, tenant, names, (one.provider, one.sku), span=span)
+            before, after = Decimal(to_usd(sums.before)), Decimal(to_usd(sums.after))
+            found.append(replace(one, before=before, after=after, events=sums.events, left_out=sums.left_out))
+        return found
 
     def catalog(self, tenant: str, revision: int = 0) -> "CompiledCatalog":
         """Return a revision, or the one in force, without the price book rules of other tenants."""

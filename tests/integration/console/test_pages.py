@@ -17,9 +17,14 @@ from msgspec import structs
 from tests.support.console_rig import NOW, PAGES, SECRET, Rig, chart_of, dependencies
 from tests.support.stack import Stack
 
+from outlay.catalog import load_default
+from outlay.catalog.what_if import what_if
 from outlay_console.domain.view import latest
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.settings import ClickHouseSettings
-from outlay_kit.time_ranges import midnight
+from outlay_kit.time_ranges import TimeRange, midnight
+from outlay_pricer.domain.compare import compare
+from outlay_pricer.domain.repricing import usage_of
 from outlay_reports.money import exact, usd
 from outlay_schemas.catalog.watch import Budget
 
@@ -210,6 +215,26 @@ async def test_what_changed_when_is_reported_of_prices(rig: Rig) -> None:
     page = (await (await rig.logged_in()).get("/prices")).text
     assert "model prices: genai-prices 0.2.2 \u2192 genai-prices 0.2.3" in page
     assert "price book cloud: 1 \u2192 2" in page
+
+
+async def test_what_if_is_the_sum_that_the_command_line_prices_event_by_event(rig: Rig) -> None:
+    client, content = await rig.logged_in(), load_default()
+    sku, prices = "gpt-5-mini", rig.dependencies.price_list
+    events = [usage_of(e) for e in rig.events if e.sku == sku]
+    assert len(events) > 50
+    assert prices is not None
+    for name in ("anthropic/claude-haiku-4-5", f"openai/{sku}", "google/gemini-2.5-pro"):
+        exact = compare(*what_if(content, name), events).total
+        page = (await client.get(f"/prices/model?provider=openai&sku={sku}&as={name}")).text
+        case = page.split('id="what-if"')[1].split("<li>")[1].split("</li>")[0]
+        assert f"<b>{usd(Decimal(exact.after))}</b>" in case, (name, exact.after, case)
+        provider, other = name.split("/")
+        asked = prices.what_if(
+            ClickHouseClient(rig.dependencies.settings.clickhouse).rows, "acme", ("openai", sku),
+            TimeRange(NOW - timedelta(days=5), NOW), (provider, other, ""),
+        )[0]  # fmt: skip
+        assert asked.events + asked.left_out == len(events)
+        assert abs(asked.after - Decimal(exact.after)) < Decimal("0.000001")
 
 
 async def test_what_differs_under_one_identity_is_reported(rig: Rig) -> None:

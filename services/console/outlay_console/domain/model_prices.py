@@ -1,11 +1,13 @@
 """Prices of a model or SKU as people read them: pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
+
+from outlay_kit.time_ranges import TimeRange
 
 _MILLION = 1_000_000
 _LABELS = {
@@ -54,6 +56,27 @@ class PricesAt:
     sets: Sequence[PriceSet]
 
 
+@dataclass(frozen=True)
+class WhatIf:
+    """What usage cost, and would have cost otherwise, USD. Both leave out what has no price then."""
+
+    provider: str
+    sku: str
+    book: str = ""
+    """The price book that comes first; empty: as published."""
+    before: Decimal = Decimal(0)
+    after: Decimal = Decimal(0)
+    events: int = 0
+    left_out: int = 0
+    """Events without a price then."""
+    check: str = ""
+    """What to make sure of first."""
+
+
+Rows = Callable[[str, Mapping[str, object]], Sequence[Mapping[str, Any]]]
+"""Asks ClickHouse."""
+
+
 class PriceList(Protocol):
     """The catalog's prices by name, as far as they concern a tenant. Every method blocks."""
 
@@ -67,6 +90,12 @@ class PriceList(Protocol):
 
     def dates(self, tenant: str, provider: str, sku: str) -> Sequence[datetime]:
         """Return when the prices of a SKU change by the newest catalog, the newest first. Raises Retryable."""
+
+    def what_if(
+        self, rows: Rows, tenant: str, names: tuple[str, str], span: TimeRange, chosen: tuple[str, str, str]
+    ) -> Sequence[WhatIf]:
+        """Return what the usage of a provider and SKU in `span` would have cost with its alternatives, and with what
+        was chosen: provider, SKU and price book, each of which may be empty. Raises Retryable."""
 
 
 def readable(

@@ -9,7 +9,7 @@ from itertools import groupby, islice
 from starlette.exceptions import HTTPException
 
 from outlay_console.domain.history import Revision
-from outlay_console.domain.model_prices import PriceList, PricesAt, PriceSet, changed
+from outlay_console.domain.model_prices import PriceList, PricesAt, PriceSet, WhatIf, changed
 from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.range_sums import Selection
 
@@ -36,7 +36,16 @@ async def model(request: PageRequest) -> Context:
     spent, revisions = await asyncio.gather(
         request.rollups.totals({"": Selection(view.span(request.now), filters)}), request.deps.history.read()
     )
+    chosen = _chosen(request)
+    span = view.span(request.now)
+    cases: Sequence[WhatIf] = ()
+    if spent[""].events:
+        cases = await request.deps.readers.call(
+            lambda store: price_list.what_if(store.rows, request.tenant, (provider, sku), span, chosen)
+        )
     return {
+        "cases": cases,
+        "chosen": chosen,
         "view": view,
         "provider": provider,
         "sku": sku,
@@ -46,6 +55,12 @@ async def model(request: PageRequest) -> Context:
         "by_date": await asyncio.to_thread(_by_date, price_list, names, dates),
         "by_revision": await asyncio.to_thread(_by_revision, price_list, names, shown, revisions),
     }
+
+
+def _chosen(request: PageRequest) -> tuple[str, str, str]:
+    """Return the provider, SKU and price book of the question what if; empty: none."""
+    provider, _, sku = request.params.get("as", "").strip().partition("/")
+    return provider, sku, request.params.get("book", "").strip()
 
 
 def _by_date(price_list: PriceList, names: tuple[str, str, str], dates: Sequence[datetime]) -> list[PricesAt]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from math import prod
+from math import ceil, floor, prod
 from typing import Any
 
 import msgspec
@@ -26,6 +27,9 @@ from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
 from outlay_schemas.money import PICO, to_pico, to_usd
 
 _START = Fraction(0)
+_TOTALS = ("input_tokens", "output_tokens")
+_FINE = 10**12
+"""Parts of a unit in an average."""
 _text = lru_cache(maxsize=4096)(str)
 
 
@@ -64,6 +68,29 @@ def price(event: UsageEvent, catalog: CompiledCatalog) -> CostEvent:
     if attributed is not None and attributed.missing:
         renamed.attributes = {**event.attributes, MISSING: ",".join(attributed.missing)}
     return _cost_event(renamed, priced, catalog.revision, mark, given)
+
+
+def cost_of_calls(event: UsageEvent, calls: int, catalog: CompiledCatalog) -> int | None:
+    """Return what calls cost that used together what `event` says, in pico-USD; None: a part of it has no price.
+
+    Each is priced as the average one, in exact numbers: right where prices are linear, so sum what is in one tier.
+    Raises Invalid as `price` does.
+    """
+    attribution = catalog.attribution
+    renamed = event if attribution.idle else _renamed(event, attribution.attribute(event), catalog)
+    usage, derived = _normalised(renamed, catalog)
+    average = {meter: _average(meter, quantity, calls) for meter, quantity in usage.items()}
+    priced = _price(renamed, average, catalog, derived)
+    return None if priced.cost is None or priced.unpriced else priced.cost * calls
+
+
+def _average(meter: str, quantity: Quantity, calls: int) -> Quantity:
+    """Divide. Totals are rounded up and parts down, so that parts are never more than their total."""
+    exact = Fraction(quantity) / calls
+    if exact.denominator == 1:
+        return int(exact)
+    scaled = exact * _FINE
+    return Decimal(ceil(scaled) if meter in _TOTALS else floor(scaled)) / _FINE
 
 
 def list_price_of(event: UsageEvent, catalog: CompiledCatalog) -> tuple[UsageEvent, ListPrice]:
