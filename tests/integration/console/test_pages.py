@@ -21,6 +21,7 @@ from outlay.catalog import load_default
 from outlay.catalog.what_if import what_if
 from outlay_console.domain.view import latest
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.clock import FakeClock
 from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.time_ranges import TimeRange, midnight
 from outlay_pricer.domain.compare import compare
@@ -46,7 +47,7 @@ async def test_the_overview_shows_what_the_oracle_knows(rig: Rig) -> None:
     assert f'data-figure="today">≥ {usd(rig.spent(today, NOW))}<' in page
     month = NOW.replace(day=1, hour=0, minute=0, second=0)
     assert f'data-figure="month">≥ {usd(rig.spent(month, NOW))}<' in page
-    assert usd(rig.spent(month, NOW, team="growth")) + ' <span class="muted">of $500.00' in page
+    assert f'≥ {usd(rig.spent(month, NOW, team="growth"))} <span class="muted">of $500.00' in page
     assert "5 times what is usual" in page
 
 
@@ -240,6 +241,27 @@ async def test_what_if_is_the_sum_that_the_command_line_prices_event_by_event(ri
 async def test_what_differs_under_one_identity_is_reported(rig: Rig) -> None:
     page = (await (await rig.logged_in()).get("/quality")).text
     assert "twice" in page
+
+
+@pytest.mark.parametrize("path", ["/?range=today", "/budgets", "/explore?range=today"])
+async def test_every_total_with_unpriced_events_is_shown_as_a_minimum(rig: Rig, path: str) -> None:
+    page = (await (await rig.logged_in()).get(path)).text
+    today = NOW.replace(hour=0, minute=0, second=0)
+    month, growth = today.replace(day=1), {"team": "growth"}
+    spent = rig.spent(month, NOW, **growth) if path == "/budgets" else rig.spent(today, NOW)
+    found = re.findall(rf"(≥ )?{re.escape(usd(spent))}[ <]", page)
+    assert set(found) == {"≥ "}, "somewhere the same total looks complete"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
+async def test_the_quality_page_is_about_the_same_days_as_explore(rig: Rig, zone: str) -> None:
+    later = NOW + timedelta(days=28)
+    aged = replace(rig, dependencies=replace(rig.dependencies, clock=FakeClock(later)))
+    span = latest("30d", later, ZoneInfo(zone))
+    spent = usd(rig.spent(span.start, span.end))
+    client = await aged.logged_in()
+    assert f"of ≥ {spent}<" in (await client.get(f"/quality?tz={quote(zone)}")).text
+    assert f">≥ {spent}<" in (await client.get(f"/explore?range=30d&tz={quote(zone)}")).text
 
 
 async def test_the_quality_page_shows_the_clock_skew_of_each_source(rig: Rig) -> None:

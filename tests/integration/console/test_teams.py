@@ -85,5 +85,5 @@ def test_a_question_about_what_has_no_team_is_not_asked() -> None:
     for sql in (queries.OPPORTUNITIES, queries.CONFLICTS, queries.DEAD_LETTERS, queries.CLOCK_SKEW):
         with pytest.raises(ValueError, match="team"):
             of_teams(sql)
-    for sql in (queries.EVENT, queries.HEALTH, queries.UNPRICED):
+    for sql in (queries.EVENT, queries.UNPRICED):
         assert of_teams(sql).count("team IN {only_teams:Array(String)}") == 1

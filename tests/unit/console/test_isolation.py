@@ -34,7 +34,7 @@ QUESTIONS = {
     "busy": queries.busy(VIEW, SPAN, "minute", 5),
     **{name: Query(getattr(queries, name)) for name in
        ("EVENT", "FREE_NAMES", "UNPRICED", "ALERTS", "INCIDENT", "ALERT_ACTIONS", "ALERT_MESSAGES", "OPPORTUNITIES",
-        "CONFLICTS", "CLOCK_SKEW", "DEAD_LETTERS", "HEALTH", "NEWEST", "WRITTEN")},
+        "CONFLICTS", "CLOCK_SKEW", "DEAD_LETTERS", "NEWEST", "WRITTEN")},
     **{name: Query(getattr(saved, name)) for name in ("SAVED_VIEWS", "NOTES", "NOTE")},
 }  # fmt: skip
 

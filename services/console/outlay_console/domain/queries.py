@@ -163,12 +163,6 @@ SELECT stage, code, count() AS count, toUnixTimestamp(max(at)) AS newest, argMax
 FROM dead_letters FINAL WHERE tenant = {tenant:String}
 GROUP BY stage, code ORDER BY count DESC, stage, code LIMIT 100"""
 
-HEALTH = """
-SELECT sum(d.events) AS events, sum(d.unpriced_events) AS unpriced, sum(d.cost) AS cost,
-    sum(d.estimated_events) AS estimated, sum(d.estimated_cost) AS guessed, sum(d.free_events) AS free,
-    sumIf(d.cost, team = '') AS no_team, sumIf(d.cost, project = '') AS no_project
-FROM costs_daily AS d WHERE tenant = {tenant:String} AND time >= toDateTime({low:UInt32}, 'UTC')"""
-
 WRITTEN = """
 SELECT toUnixTimestamp64Milli(max(written_at)) AS written FROM rollup_day WHERE tenant = {tenant:String}"""
 

@@ -44,7 +44,7 @@ async def overview(request: PageRequest) -> Context:
         "figures": totals,
         "landing": landed(month, totals["month"], request.now),
         "rows": [row for row in one.rows if row.now][:8],
-        "spent": one.spent.cost,
+        "spent": one.spent,
         "movers": movers(found),
         "alerts": [incident for incident in incidents if incident.open][:5],
         "budgets": budgets[:6],

@@ -1,21 +1,25 @@
 """Data quality: how new and how complete the data is."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 from outlay_console.domain import queries
+from outlay_console.domain.view import latest
 from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.money import share
+from outlay_reports.range_sums import Selection
 
-_LOOK_BACK = timedelta(days=30)
+_RANGE = "30d"
+"""As in Explore, so that both pages show the same total."""
 _RECENT = timedelta(hours=1)
 
 
 async def quality(request: PageRequest) -> Context:
     """Return how complete and how new the data is."""
     rows = request.rollups.rows
-    (sums,) = await rows(queries.HEALTH, request.now - _LOOK_BACK)
-    cost = Decimal(sums["cost"])
+    span = latest(_RANGE, request.now, request.view.zone)
+    missing = {name: Selection(span, {name: ("",)}) for name in ("team", "project")}
+    sums = await request.rollups.totals({"all": Selection(span), **missing})
+    total = sums["all"]
     return {
         "fresh": await request.rollups.fresh(),
         "backlog": await request.deps.consumer_lag.read(),
@@ -26,11 +30,10 @@ async def quality(request: PageRequest) -> Context:
             for row in await rows(queries.CLOCK_SKEW, request.now - _RECENT)
         ],
         "high_cardinality": await rows(queries.HIGH_CARDINALITY),
-        "sums": sums,
-        "unpriced_share": share(Decimal(sums["unpriced"]), Decimal(sums["events"])) or 0,
-        "no_team": share(Decimal(sums["no_team"]), cost) or 0,
-        "no_project": share(Decimal(sums["no_project"]), cost) or 0,
-        "days": _LOOK_BACK.days,
+        "span": span,
+        "total": total,
+        "unpriced_share": share(total.unpriced, total.events) or 0,
+        "missing": {name: (sums[name], share(sums[name].cost, total.cost) or 0) for name in missing},
     }
 
 
