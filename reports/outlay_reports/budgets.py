@@ -50,6 +50,13 @@ class BudgetPlan:
     rollover: Decimal = Decimal(0)
     """Percent of the amount that may come over from the period before."""
 
+    @property
+    def period_name(self) -> str:
+        """Its period for people: `month`, `last 7 days`."""
+        if self.rolling is None:
+            return self.period
+        return "last day" if self.rolling.days == 1 else f"last {self.rolling.days} days"
+
 
 def plan_of(budget: catalog.Budget, tenant: str) -> BudgetPlan:
     """Return a budget of the catalog as it holds for a tenant."""

@@ -73,12 +73,13 @@ def _budget_row(plan: BudgetPlan, state: BudgetStatus) -> Row:
 
     over, chance = state.standing == "over", state.overrun_probability
     if plan.rolling is not None:
-        period, exceeds = f"last {plan.rolling.days} days", "yes" if over else "not now"
+        exceeds = "yes" if over else "not now"
     else:
-        period, exceeds = plan.period, "yes" if over else "unknown" if chance is None else likely(chance)
+        exceeds = "yes" if over else "unknown" if chance is None else likely(chance)
     values: tuple[Value, ...] = (
-        plan.name, plan.tenant, period, Spent(to_pico(state.amount)), cell(state.spent), Fraction(state.percent) / 100,
-        cell(state.forecast), cell(state.forecast_low), cell(state.forecast_high), exceeds,
+        plan.name, plan.tenant, plan.period_name,
+        Spent(to_pico(state.amount)), cell(state.spent), Fraction(state.percent) / 100, cell(state.forecast),
+        cell(state.forecast_low), cell(state.forecast_high), exceeds,
         "" if state.runs_out_at is None else f"{state.runs_out_at.astimezone(plan.zone):%Y-%m-%d %H:%M}",
         None if chance is None else Fraction(chance).limit_denominator(10_000),
     )  # fmt: skip

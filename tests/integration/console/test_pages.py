@@ -20,6 +20,7 @@ from tests.support.stack import Stack
 from outlay.catalog import load_default
 from outlay.catalog.what_if import what_if
 from outlay_console.domain.view import latest
+from outlay_console.pages import explore
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.settings import ClickHouseSettings
@@ -251,6 +252,17 @@ async def test_every_total_with_unpriced_events_is_shown_as_a_minimum(rig: Rig, 
     spent = rig.spent(month, NOW, **growth) if path == "/budgets" else rig.spent(today, NOW)
     found = re.findall(rf"(≥ )?{re.escape(usd(spent))}[ <]", page)
     assert set(found) == {"≥ "}, "somewhere the same total looks complete"
+
+
+async def test_a_table_that_leaves_rows_out_adds_up_to_its_total(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explore, "ROWS", 2)
+    page = (await (await rig.logged_in()).get("/explore?range=7d&by=sku&by=team")).text
+    cells = re.findall(r'<td class="num" title="\$([\d.,]+)">', page)
+    assert "everything else" in page
+    assert len(cells) == 3
+    assert sum(Decimal(cell.replace(",", "")) for cell in cells) == rig.spent(NOW - timedelta(days=4), NOW)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])

@@ -68,6 +68,17 @@ class Breakdown:
     spent: CostTotal = field(default_factory=CostTotal)
     before: Decimal = Decimal(0)
 
+    @property
+    def rest(self) -> BreakdownRow | None:
+        """What the values past the limit come to, so that a table adds up to its total; None without any."""
+        now, before = sum(row.now for row in self.rows), sum(row.before for row in self.rows)
+        events, unpriced = sum(row.events for row in self.rows), sum(row.unpriced for row in self.rows)
+        left = BreakdownRow(
+            "", self.spent.cost - now, self.before - before, self.spent.events - events,
+            self.spent.unpriced - unpriced,
+        )  # fmt: skip
+        return left if left.events or left.before else None
+
 
 @dataclass(frozen=True)
 class Series:

@@ -37,6 +37,11 @@ class BudgetState:
         return share(Decimal(self.status.spent), Decimal(self.status.amount)) or Fraction(0)
 
     @property
+    def form(self) -> str:
+        """How the times of its period are written: days, unless the period begins within one."""
+        return "%Y-%m-%d %H:%M" if self.plan.rolling or self.plan.period == "hour" else "%Y-%m-%d"
+
+    @property
     def link(self) -> str:
         """Where Explore shows the spend of its period."""
         return self.explore(TimeRange(self.status.period_start, self.status.period_end))

@@ -19,6 +19,8 @@ from outlay_reports.renderers import to_csv
 from outlay_reports.report_api import showback
 from outlay_schemas.dimensions import CELL, LABELS
 
+ROWS = 200
+"""Rows of a table; the values after them are one row."""
 EVENTS = 200
 """Events that one page lists."""
 RECENT = 50
@@ -31,7 +33,7 @@ async def explore(request: PageRequest) -> Context:
     view = await request.view_shown()
     span = view.span(request.now)
     found, incidents, free, saved = await asyncio.gather(
-        request.rollups.breakdown(view, (span, view.before(request.now))),
+        request.rollups.breakdown(view, (span, view.before(request.now)), limit=ROWS),
         request.rollups.incidents() if not view.filters else _none(),
         request.rollups.free_names(request.now),
         request.rollups.saved_views(request.session.actor),
@@ -47,6 +49,7 @@ async def explore(request: PageRequest) -> Context:
         "owner": request.session.actor,
         "admin": request.session.may("admin"),
         "rows": one.rows,
+        "rest": one.rest,
         "total": one.spent,
         "before": one.before,
         **await chart_of(request, view, one.rows, incidents),
