@@ -29,6 +29,7 @@ from outlay_pricer.domain.compare import compare
 from outlay_pricer.domain.repricing import usage_of
 from outlay_reports.money import exact, usd
 from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.events import encoder
 
 pytestmark = pytest.mark.stack
 
@@ -274,6 +275,22 @@ async def test_the_quality_page_is_about_the_same_days_as_explore(rig: Rig, zone
     client = await aged.logged_in()
     assert f"of ≥ {spent}<" in (await client.get(f"/quality?tz={quote(zone)}")).text
     assert f">≥ {spent}<" in (await client.get(f"/explore?range=30d&tz={quote(zone)}")).text
+
+
+async def test_a_dead_letter_that_was_replayed_is_no_longer_listed(rig: Rig, stack: Stack) -> None:
+    database = rig.dependencies.settings.clickhouse.database
+    clickhouse = ClickHouseClient(stack.writer.model_copy(update={"database": database}))
+    client = await rig.logged_in("globex")
+    for code in ("left", "replayed"):
+        row = {"id": code, "tenant": "globex", "stage": "ingest", "code": code, "at": NOW}
+        clickhouse.insert_json_lines("dead_letters", encoder.encode(row))
+    assert "<code>replayed</code>" in (await client.get("/quality")).text
+    row = {"id": "replayed", "tenant": "globex"}
+    clickhouse.insert_json_lines("dead_letter_replays", encoder.encode(row))
+    clickhouse.close()
+    page = (await client.get("/quality")).text
+    assert "<code>left</code>" in page
+    assert "<code>replayed</code>" not in page
 
 
 async def test_the_quality_page_shows_the_clock_skew_of_each_source(rig: Rig) -> None:

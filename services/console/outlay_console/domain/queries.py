@@ -161,6 +161,7 @@ DEAD_LETTERS = """
 SELECT stage, code, count() AS count, toUnixTimestamp(max(at)) AS newest, argMax(message, at) AS message,
     argMax(path, at) AS path
 FROM dead_letters FINAL WHERE tenant = {tenant:String}
+    AND id NOT IN (SELECT id FROM dead_letter_replays WHERE tenant = {tenant:String})
 GROUP BY stage, code ORDER BY count DESC, stage, code LIMIT 100"""
 
 WRITTEN = """
