@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from math import isfinite
 
+import msgspec
+from msgspec import structs
+
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import AlertRecord, Finding, RenotifyPolicy, transitions
 from outlay_alerter.backtest.view import BacktestView, Loaded, Spending, dense, step_of
@@ -108,8 +111,7 @@ class BacktestResult:
     """What its whole scope cost each day, in pico-USD."""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(msgspec.Struct, frozen=True):
     """What a rule says of one row of a series."""
 
     judged: Judged
@@ -193,9 +195,10 @@ def on_series(rule: Watch, rows: Iterable[Row]) -> Iterator[Point]:
         past.to(at + length)
         result = evaluator.evaluate(past, recorder.known)
         began = recorder.turn(at + length, result.findings)
-        judged = result.judged[0] if result.judged else Judged(at, None, "missing")
-        value = values[at] if result.judged else None
-        yield Point(replace(judged, at=at, value=value), bool(began))
+        judged = Judged(at, None, "missing")
+        if result.judged:
+            judged = structs.replace(result.judged[0], at=at, value=values[at])
+        yield Point(judged, bool(began))
 
 
 def _on_step(rule: Watch, step: timedelta) -> Watch:

@@ -13,13 +13,14 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime
-from math import asinh, isfinite, sinh
+from math import asinh, copysign, isfinite, sinh
+
+from msgspec import structs
 
 from outlay_alerter.detection.predictors import KEPT, Predictor
-from outlay_alerter.detection.recurrence import ALIKE, Episodes, limit_of, monthly_peak
-from outlay_alerter.detection.robust_stats import Ring
+from outlay_alerter.detection.recurrence import ALIKE, Episodes, LeftLevel, limit_of, monthly_peak
+from outlay_alerter.detection.robust_stats import Ring, usual_size
 from outlay_alerter.detection.tuning import DAY, WEEK, Status, Tuning, Verdict
 
 _PASSES_OF_DAY, _PASSES_OF_WEEK = 9, 6
@@ -40,22 +41,11 @@ Consulted = Sequence[tuple[Predictor, int, float | None]]
 """Of each predictor: the place of a window in its season, and what is usual there."""
 
 
-@dataclass(slots=True)
-class _LeftLevel:
-    """The levels before the last shift; to come back to them is not an anomaly."""
-
-    sign: float
-    """Below zero: the shift went down."""
-    levels: list[Ring]
-    windows: int
-    """For how many windows more it is remembered."""
-
-
 class Detector:
     """Judges the windows of one series, one after another."""
 
     def __init__(self, tuning: Tuning) -> None:
-        self._tuning = tuning
+        self.tuning = tuning
         self._first: list[tuple[datetime, float]] = []
         self._unit = 0.0
         """Where the scale turns from linear to logarithmic; 0: not known yet."""
@@ -64,11 +54,11 @@ class Detector:
         self._day_places = -(-DAY // max(tuning.step, 300))
         self._week_place = max(min(tuning.step, DAY), 3600)
         self._week_places = -(-WEEK // self._week_place)
-        self._predictors = self._new_predictors()
+        self.predictors = self._new_predictors()
         self._consulted: tuple[datetime, int, Consulted] | None = None
         """What the predictors say of a window, and where its noise is, until one is learned."""
         self._episodes = Episodes(tuning.step, *tuning.usual_episodes)
-        self._left: _LeftLevel | None = None
+        self._left: LeftLevel | None = None
         self._batches: deque[float] = deque(maxlen=_BATCHES)
         """The newest values that are not zero; of an anomaly one, the highest, once it is over."""
         self._peak = 0.0
@@ -79,7 +69,7 @@ class Detector:
         """Of windows of a day: what each unusual day of the last months had, the others 0."""
 
     def _new_predictors(self) -> list[Predictor]:
-        step, levels, spans = self._tuning.step, self._tuning.level_windows, self._tuning.spans
+        step, levels, spans = self.tuning.step, self.tuning.level_windows, self.tuning.spans
         day, week = self._day_places, self._week_places
         noises = 1 if step > DAY else week if step == DAY else 2 * day + _APART
         predictors = [Predictor(0, 0, levels, spans, places=0, noises=noises)]
@@ -108,25 +98,23 @@ class Detector:
         if value is None or not isfinite(value):
             return Verdict("missing")
         verdict, excess, returned = self._verdict(at, value)
-        self._seen = min(self._seen + 1, KEPT)
-        self._empty += ((value == 0) - self._empty) / self._seen
-        self._remember_batch(value, fired=verdict.fired)
-        if self._tuning.step == DAY:
+        self._count(value, fired=verdict.fired)
+        if self.tuning.step == DAY:
             unusual = excess > 1 or verdict.expected is None or value > ALIKE * verdict.expected
             self._days[self._date(at)] = value if unusual else 0.0
             if len(self._days) > _DAYS:
                 del self._days[min(self._days)]
         if not self._unit:
             self._first.append((at, value))
-            if len(self._first) >= self._tuning.min_history:
+            if len(self._first) >= self.tuning.min_history:
                 self._begin()
         else:
             if returned and self._left:
-                for predictor, level in zip(self._predictors, self._left.levels, strict=True):
+                for predictor, level in zip(self.predictors, self._left.levels, strict=True):
                     predictor.level = level
                 self._left = None
             self._remember(verdict, excess)
-            self._learn(at, self._scaled(value), usual=usual)
+            self._learn(at, self.scaled(value), usual=usual)
         return verdict
 
     def _verdict(self, at: datetime, value: float) -> tuple[Verdict, float, bool]:
@@ -146,13 +134,15 @@ class Detector:
         """Return what is ordinary all the same: a batch like others, or what comes back each month."""
         if self._batches and self._empty > 0.5:
             usual, limit = limit_of(self._batches)
-        elif self._tuning.step == DAY and (peak := monthly_peak(self._days, self._date(at))) is not None:
+        elif self.tuning.step == DAY and (peak := monthly_peak(self._days, self._date(at))) is not None:
             usual, limit = peak, peak * ALIKE
         else:
             return verdict
         if value > limit:
             return verdict
-        return replace(verdict, status="normal", expected=usual, upper=limit, score=min(verdict.score, 0.5))
+        return structs.replace(
+            verdict, status="normal", expected=usual, upper=limit, score=min(verdict.score, 0.5)
+        )
 
     def _remember(self, verdict: Verdict, excess: float) -> None:
         """Remember the episode, and the level that it left, for when it is over."""
@@ -162,31 +152,47 @@ class Detector:
             if self._left.windows == 0:
                 self._left = None
         if verdict.fired and excess and (self._left is None or self._left.sign * excess < 0):
-            levels = [predictor.level.copy() for predictor in self._predictors]
-            self._left = _LeftLevel(excess, levels, _LEFT * self._tuning.level_windows)
+            levels = [predictor.level.copy() for predictor in self.predictors]
+            self._left = LeftLevel(excess, levels, _LEFT * self.tuning.level_windows)
 
-    def _remember_batch(self, value: float, *, fired: bool) -> None:
-        """Remember an ordinary value; of an anomaly only its end makes one, for its own windows must not excuse it."""
+    def _count(self, value: float, *, fired: bool) -> None:
+        """Count empty windows, and remember an ordinary value.
+
+        Of an anomaly only its end makes one, for its own windows must not excuse it.
+        """
+        self._seen = min(self._seen + 1, KEPT)
+        self._empty += ((value == 0) - self._empty) / self._seen
         if fired:
             self._peak = max(self._peak, value)
             return
-        self._batches.extend(batch for batch in (self._peak, value) if batch)
-        self._peak = 0.0
+        if self._peak:
+            self._batches.append(self._peak)
+            self._peak = 0.0
+        if value:
+            self._batches.append(value)
 
     def _date(self, at: datetime) -> date:
-        return at.astimezone(self._tuning.zone).date()
+        return at.astimezone(self.tuning.zone).date()
+
+    def begin_with(self, values: Sequence[float]) -> bool:
+        """Begin with a whole first history that is learned elsewhere (`teaching.py`); False: it has no size."""
+        usual = usual_size(values)
+        if usual:
+            self._unit = usual * _SMALL
+            for value in values:
+                self._count(value, fired=False)
+        return bool(usual)
 
     def _begin(self) -> None:
-        sizes = sorted(abs(value) for _, value in self._first)
-        usual = sizes[len(sizes) // 2] or sum(sizes) / len(sizes)
+        usual = usual_size([value for _, value in self._first])
         if not usual:
             del self._first[0]  # nothing but zeros so far: the size is not known yet
             self._idle = True
             return
-        self._unit = (max(usual, self._tuning.min_change) if self._idle else usual) * _SMALL
-        values = [self._scaled(value) for _, value in self._first]
-        for known in ([], self._predictors):  # twice: a spike of the first day is one only beside the others
-            predictors = self._predictors = self._new_predictors() if known else self._predictors
+        self._unit = (max(usual, self.tuning.min_change) if self._idle else usual) * _SMALL
+        values = [self.scaled(value) for _, value in self._first]
+        for known in ([], self.predictors):  # twice: a spike of the first day is one only beside the others
+            predictors = self.predictors = self._new_predictors() if known else self.predictors
             self._consulted = None
             for n, predictor in enumerate(predictors):
                 predictor.prime(values, known[n].residuals if known else None)
@@ -198,12 +204,12 @@ class Detector:
         """Judge a window while no size is known: after a whole history of zeros, by the least change alone."""
         if not self._idle:
             return Verdict("insufficient_history")
-        least = self._tuning.min_change
+        least = self.tuning.min_change
         if not value:
             return Verdict("normal", 0.0, 0.0 - least, least, after_nothing=True)
         score = abs(value) / (abs(value) + least)
         status: Status = "normal"
-        if self._tuning.direction in ("both", "up" if value > 0 else "down"):
+        if self.tuning.direction in ("both", "up" if value > 0 else "down"):
             status = "anomaly" if abs(value) >= least else "below_minimum"
         score = score if status == "anomaly" else min(score, 0.5)
         return Verdict(status, 0.0, 0.0 - least, least, score, after_nothing=True)
@@ -217,25 +223,27 @@ class Detector:
         """
         where, consulted = self._consult(at)
         predictor, predicted = _best(consulted)
-        scaled, sensitivity = self._scaled(value), self._tuning.sensitivity
+        scaled, sensitivity = self.scaled(value), self.tuning.sensitivity
         if predictor is None:
             return Verdict("insufficient_history"), 0.0
         residuals, unit = predictor.residuals, predictor.unit(where)
         if levels is not None:
-            predicted += levels[self._predictors.index(predictor)].median() - predictor.level.median()
-            up, down = (residuals.limit(0, sign) / sensitivity * unit for sign in (1.0, -1.0))
+            predicted += levels[self.predictors.index(predictor)].median() - predictor.level.median()
+            up, down = residuals.limit
+            up, down = up / sensitivity * unit, down / sensitivity * unit
         else:
-            up, down = (residuals.room(sign, sensitivity) * unit for sign in (1.0, -1.0))
+            up, down = residuals.rooms(sensitivity)
+            up, down = up * unit, down * unit
         residual, expected = scaled - predicted, self._value(predicted)
         excess = residual / (up if residual > 0 else down)
-        up, down = up * self._episodes.usual(1.0), down * self._episodes.usual(-1.0)
+        more, less = self._episodes.usual
+        up, down = up * more, down * less
         share = abs(residual) / (up if residual > 0 else down)
         status: Status = "normal"
-        if share > 1 and self._tuning.direction in ("both", "up" if residual > 0 else "down"):
-            status = "anomaly" if abs(value - expected) >= self._tuning.min_change else "below_minimum"
-        score = share / (1 + share)
+        if share > 1 and self.tuning.direction in ("both", "up" if residual > 0 else "down"):
+            status = "anomaly" if abs(value - expected) >= self.tuning.min_change else "below_minimum"
         low, high = self._value(predicted - down), self._value(predicted + up)
-        score = score if status == "anomaly" else min(score, 0.5)
+        score = share / (1 + share) if share <= 1 or status == "anomaly" else 0.5
         return Verdict(status, expected, low, high, score), excess
 
     def _learn(self, at: datetime, value: float, *, usual: bool = False) -> None:
@@ -254,33 +262,34 @@ class Detector:
             return self._consulted[1:]
         found: list[tuple[Predictor, int, float | None]] = []
         reference: float | None = None
-        all_places = self._places(at)
-        for n, (predictor, places) in enumerate(zip(self._predictors, all_places, strict=True)):
-            usual = predictor.usual(places, None if n == 1 and self._tuning.step < DAY else reference)
-            reference = predictor.shape(usual)
+        all_places = self.places(at)
+        for n, (predictor, places) in enumerate(zip(self.predictors, all_places, strict=True)):
+            usual = predictor.usual(places, reference)
+            reference = predictor.shape(usual) if n or self.tuning.step == DAY else None
             found.append((predictor, places[0], usual))
         where = all_places[1 if len(all_places) > 1 else 0][0]
         self._consulted = at, where, found
         return where, found
 
-    def _places(self, at: datetime) -> list[Sequence[int]]:
+    def places(self, at: datetime) -> list[Sequence[int]]:
         """Return where a window is in the season of each predictor."""
-        local, step = at.astimezone(self._tuning.zone), self._tuning.step
+        local, step = at.astimezone(self.tuning.zone), self.tuning.step
         seconds = local.hour * 3600 + local.minute * 60 + local.second
-        weekday = 6 if local.date() in self._tuning.holidays else local.weekday()
+        weekday = 6 if local.date() in self.tuning.holidays else local.weekday()
         week = (weekday * DAY + seconds) // self._week_place
         if step >= DAY:
             of_week: list[Sequence[int]] = [(0,), (week,)]
-            return of_week[: len(self._predictors)]
+            return of_week[: len(self.predictors)]
         day = seconds // max(step, 300)
         weekend = self._day_places + _APART + day
         return [(0,), (weekend, day) if weekday > 4 else (day, weekend), (week,)]
 
-    def _scaled(self, value: float) -> float:
+    def scaled(self, value: float) -> float:
+        """Return a value on the scale of the detector."""
         return asinh(value / self._unit)
 
     def _value(self, scaled: float) -> float:
-        return sinh(max(-_LARGEST, min(_LARGEST, scaled))) * self._unit
+        return sinh(scaled if -_LARGEST < scaled < _LARGEST else copysign(_LARGEST, scaled)) * self._unit
 
 
 def _best(consulted: Consulted) -> tuple[Predictor | None, float]:
@@ -288,7 +297,7 @@ def _best(consulted: Consulted) -> tuple[Predictor | None, float]:
     best: Predictor | None = None
     says = 0.0
     for predictor, _, above in consulted:
-        if above is None or not len(predictor.level) or not predictor.residuals.ready:
+        if above is None or not predictor.residuals.ready:
             continue
         if best is None or predictor.error < best.error * _LONGER:
             best, says = predictor, predictor.level.median() + above

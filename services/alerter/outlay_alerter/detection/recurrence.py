@@ -7,11 +7,12 @@ limit, short pauses bridged.
 from calendar import monthrange
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
 from typing import TypeVar
 
-from outlay_alerter.detection.robust_stats import TO_SIGMA
+from outlay_alerter.detection.robust_stats import TO_SIGMA, Ring
 
 T = TypeVar("T", int, float)
 
@@ -86,22 +87,39 @@ class Episodes:
         """What `often` episodes within `days` reached is usual."""
         self._often, self._horizon, self._pause = often, days * 86_400 // step, max(2, _PAUSE // step)
         self._peaks: deque[tuple[int, float]] = deque(maxlen=_MOST)
-        """When an episode ended, and its peak; below zero: too little."""
+        """When an episode ended, and its peak; below zero: too little. Those of the horizon."""
         self._now = 0
         self._last, self._peak = -self._horizon, 0.0
-
-    def usual(self, sign: float) -> float:
-        """Return how many times the limit is usual in a direction: what several episodes reached, at least 1."""
-        since = self._now - self._horizon
-        peaks = sorted((p * sign for at, p in self._peaks if p * sign > 0 and at >= since), reverse=True)
-        return max(1.0, peaks[self._often - 1] * 1.25) if len(peaks) >= self._often else 1.0
+        self.usual = 1.0, 1.0
+        """How many times the limit is usual above and below: what several episodes reached, at least 1."""
 
     def push(self, excess: float) -> None:
         """Take the next window: its distance in multiples of the limit, with its sign."""
-        self._now += 1
-        if self._peak and self._now - self._last > self._pause:
+        self._now = now = self._now + 1
+        ended = self._peak and now - self._last > self._pause
+        if ended:
             self._peaks.append((self._last, self._peak))
             self._peak = 0.0
+        old = self._peaks and self._peaks[0][0] < now - self._horizon
+        if old:
+            self._peaks.popleft()
+        if old or ended:
+            self.usual = self._reached(1.0), self._reached(-1.0)
         if abs(excess) > 1:
-            self._last = self._now
+            self._last = now
             self._peak = excess if abs(excess) > abs(self._peak) else self._peak
+
+    def _reached(self, sign: float) -> float:
+        peaks = sorted((peak * sign for _, peak in self._peaks if peak * sign > 0), reverse=True)
+        return max(1.0, peaks[self._often - 1] * 1.25) if len(peaks) >= self._often else 1.0
+
+
+@dataclass(slots=True)
+class LeftLevel:
+    """The levels before the last shift; to come back to them is not an anomaly."""
+
+    sign: float
+    """Below zero: the shift went down."""
+    levels: list[Ring]
+    windows: int
+    """For how many windows more it is remembered."""

@@ -6,6 +6,7 @@ Floats are for statistics only; money is judged here and never counted.
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import median
 from typing import Literal
 
@@ -16,22 +17,29 @@ TO_SIGMA = 1.4826
 class Ring:
     """The newest `size` values, kept in order of age and of size."""
 
-    __slots__ = ("_by_age", "_by_size", "_size")
+    __slots__ = ("_by_age", "_by_size", "_median", "_size")
 
     def __init__(self, size: int, kind: Literal["d", "f"] = "d") -> None:
         """`kind`: as in `array`; "f" takes half of the memory and keeps seven digits."""
         self._size = size
         self._by_age = array(kind)
         self._by_size = array(kind)
+        self._median: float | None = 0.0
 
     def __len__(self) -> int:
         return len(self._by_age)
 
+    @classmethod
+    def of(cls, size: int, kind: Literal["d", "f"], values: Sequence[float]) -> "Ring":
+        """Return one with these values, the oldest first, at most `size`."""
+        ring = cls(size, kind)
+        ring._by_age, ring._by_size = array(kind, values), array(kind, sorted(values))
+        ring._median = None if values else 0.0
+        return ring
+
     def copy(self) -> "Ring":
         """Return one with the same values."""
-        ring = Ring(self._size)
-        ring._by_age, ring._by_size = self._by_age[:], self._by_size[:]
-        return ring
+        return Ring.of(self._size, "d", self._by_age)
 
     def push(self, value: float) -> None:
         """Add a value; the oldest goes if there are too many."""
@@ -40,30 +48,32 @@ class Ring:
         if len(ages) > self._size:
             del sizes[bisect_left(sizes, ages.pop(0))]
         insort(sizes, value)
+        self._median = None
 
     def median(self) -> float:
         """Return the median, 0 of nothing."""
-        sizes = self._by_size
-        count = len(sizes)
-        if not count:
-            return 0.0
-        half = count // 2
-        return sizes[half] if count % 2 else sizes[half - 1] + (sizes[half] - sizes[half - 1]) * 0.5
+        if self._median is None:
+            sizes = self._by_size
+            half, odd = divmod(len(sizes), 2)
+            middle = sizes[half]
+            self._median = middle if odd else (sizes[half - 1] + middle) / 2
+        return self._median
 
-    def quantile(self, share: float) -> float:
-        """Return the value below which `share` of the values are, between its neighbours; 0 of nothing."""
+    def quantiles(self, shares: tuple[float, ...]) -> list[float]:
+        """Return the values below which these shares of the values are, between their neighbours; 0 of nothing."""
         sizes = self._by_size
-        last = len(sizes) - 1
-        if last < 0:
-            return 0.0
-        place = share * last
-        low = int(place)
-        value = sizes[low]
-        return value + (sizes[low + 1] - value) * (place - low) if low < last else value
+        if not sizes:
+            return [0.0] * len(shares)
+        return [
+            sizes[low] + (sizes[high] - sizes[low]) * part for low, high, part in _places(len(sizes), shares)
+        ]
 
-    def spread(self) -> float:
-        """Return the median distance from the median, as a standard deviation."""
-        return spread(self._by_size)
+
+@lru_cache(1024)
+def _places(count: int, shares: tuple[float, ...]) -> list[tuple[int, int, float]]:
+    """Return between which two of so many values, in order, each quantile is, and where between them."""
+    places = [share * (count - 1) for share in shares]
+    return [(int(place), min(int(place) + 1, count - 1), place - int(place)) for place in places]
 
 
 def spread(values: Sequence[float]) -> float:
@@ -75,11 +85,17 @@ def spread(values: Sequence[float]) -> float:
     return TO_SIGMA * distances[len(distances) // 2]
 
 
-_FEW = 2
-"""So many passes have no majority."""
-_AROUND, _LEAST_AROUND = 3, 6
+def usual_size(values: Sequence[float]) -> float:
+    """Return the median size of values; of mostly zeros the mean."""
+    sizes = sorted(abs(value) for value in values)
+    return sizes[len(sizes) // 2] or sum(sizes) / len(sizes)
+
+
+MANY = 3
+"""Fewer passes have no majority."""
+AROUND, LEAST_AROUND = 3, 6
 """How many places on each side are nearby, and how many of their passes say what is usual there."""
-_FAR = 0.7
+FAR = 0.7
 """What differs by less on the scale of the detector (twice as much, about) is not a spike."""
 
 
@@ -101,6 +117,15 @@ class Season:
         self._place = -1
         self._now: list[float] = []
 
+    @classmethod
+    def of(
+        cls, passes: int, values: "array[float]", counts: bytearray, place: int, now: list[float]
+    ) -> "Season":
+        """Return one that knows these passes."""
+        season = cls(passes, 0)
+        season._values, season._counts, season._place, season._now = values, counts, place, now
+        return season
+
     def _of(self, place: int) -> "array[float]":
         begin = place * self._passes
         return self._values[begin : begin + min(self._counts[place], self._passes)]
@@ -114,18 +139,19 @@ class Season:
         count = self._counts[place]
         if not count:
             return None
-        values = sorted(self._of(place))
-        half = len(values) // 2
-        middle = values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
-        if count > _FEW:
+        passes, begin = self._passes, place * self._passes
+        values = sorted(self._values[begin : begin + min(count, passes)])
+        half, odd = divmod(len(values), 2)
+        middle = values[half] if odd else (values[half - 1] + values[half]) / 2
+        if count >= MANY:
             return middle
-        low, high, far = values[0], values[-1], _FAR
+        low, high, far = values[0], values[-1], FAR
         if reference is None:
             around = self._around(place)
-            if len(around) < _LEAST_AROUND:
+            if len(around) < LEAST_AROUND:
                 return middle
-            reference, far = median(around), max(_FAR, 3 * spread(around))
-            if like not in (place, -1) and self.known(like):
+            reference, far = median(around), max(FAR, 3 * spread(around))
+            if like not in (place, -1) and self._counts[like] >= MANY:
                 reference = min(reference, median(self._of(like)), key=lambda one: abs(one - middle))
         if high - low <= far / 2:  # they agree, or there is only one
             return reference if count == 1 and abs(low - reference) > far else middle
@@ -133,18 +159,19 @@ class Season:
 
     def _around(self, place: int) -> Sequence[float]:
         around: list[float] = []
-        for near in range(max(0, place - _AROUND), min(len(self._counts), place + _AROUND + 1)):
+        for near in range(max(0, place - AROUND), min(len(self._counts), place + AROUND + 1)):
             if near != place:
                 around += self._of(near)
         return around
 
-    def known(self, place: int) -> bool:
-        """Return whether enough passes are known of a place."""
-        return self._counts[place] > _FEW
+    def passes(self, place: int) -> int:
+        """Return how many passes of a place are known, at most `MANY`: enough of them."""
+        count = self._counts[place]
+        return min(count, MANY)
 
-    def seen(self, place: int) -> float | None:
-        """Return the median of the first passes of a place, which `usual` may doubt; None: it has none, or more."""
-        return median(self._of(place)) if 0 < self._counts[place] <= _FEW else None
+    def seen(self, place: int) -> float:
+        """Return the median of the passes of a place, which `usual` may doubt."""
+        return median(self._of(place))
 
     def learn(self, place: int, value: float) -> None:
         """Add a value of a place."""

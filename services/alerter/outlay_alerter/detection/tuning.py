@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, tzinfo
 from typing import Literal
 
+import msgspec
+
 Direction = Literal["up", "down", "both"]
 Status = Literal["insufficient_history", "missing", "normal", "anomaly", "below_minimum", "expected"]
 
@@ -62,8 +64,7 @@ class Tuning:
         return ((1, far, 1.6), (6, 4.5, 1.8))  # means of hours wander with the level, which is one of hours
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What one window is. The band is what would have been normal; None: nothing can be said."""
 
     status: Status

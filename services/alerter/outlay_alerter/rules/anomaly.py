@@ -1,12 +1,16 @@
 """Anomalies: spending that is not what the time of the day and of the week make likely."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import nan
 from zoneinfo import ZoneInfo
+
+from msgspec import structs
 
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, open_alerts, open_since
 from outlay_alerter.detection.detector import Detector
+from outlay_alerter.detection.teaching import teach
 from outlay_alerter.detection.tuning import Tuning, Verdict
 from outlay_alerter.rules import base
 from outlay_alerter.rules.base import EMPTY, LOOK_BACK, Evaluation, Judged, Kind, Needs, Values, View, Windows
@@ -29,6 +33,8 @@ _ALIKE = 5, 4
 """What differs by at most so much (a quarter more) as somebody expected is like it."""
 _NEAR = timedelta(hours=1)
 """And is at the same time of the day, give or take so much."""
+_TOGETHER = 16
+"""From so many scopes on it is quicker to teach them side by side."""
 Anomaly = Rule[schema.Anomaly]
 
 
@@ -59,8 +65,8 @@ class _Evaluator(base.Evaluator[Anomaly]):
             since = history
         self._marked = marked
         windows = view.windows(rule, spec.grain, since, current.start)
-        result.left_out = self._admit(windows, known)
         over = view.seen(timedelta(minutes=spec.settle_minutes))
+        result.left_out = self._admit(windows, known, over)
         speak_from = current.start - current.length * LOOK_BACK
         done = sum(at + windows.length <= over for at in windows.starts)
         for values, one in self._watched.items():
@@ -73,7 +79,7 @@ class _Evaluator(base.Evaluator[Anomaly]):
                 result.judged.append(one.judged)
         return result
 
-    def _admit(self, windows: Windows, known: Mapping[str, AlertRecord]) -> int:
+    def _admit(self, windows: Windows, known: Mapping[str, AlertRecord], over: datetime) -> int:
         """Begin to watch the scopes that are new, and return how many exceed the limit.
 
         Each is watched from its first window: before it there was no such scope.
@@ -83,6 +89,7 @@ class _Evaluator(base.Evaluator[Anomaly]):
             return 0
         room = self._most - len(self._watched)
         opened, expected = open_alerts(rule.id, known), _expected(rule, known)
+        together: dict[int, list[Values]] = defaultdict(list)
         for values in base.largest(fresh, room):
             scope = rule.scope_of(values)
             first = next((n for n, measure in enumerate(fresh[values]) if measure != EMPTY), None)
@@ -90,11 +97,30 @@ class _Evaluator(base.Evaluator[Anomaly]):
                 continue
             begin = windows.starts[first]
             line = Key(rule.tenant, rule.id, scope, begin, LEVEL).line()
+            since = open_since(opened, rule, scope, LEVEL)
             self._watched[values] = WatchedScope(
-                rule, scope, begin, windows.length,
-                open_since=open_since(opened, rule, scope, LEVEL), expected=expected.get(line, ()),
-            )  # fmt: skip
+                rule, scope, begin, windows.length, open_since=since, expected=expected.get(line, ())
+            )
+            if since is None:
+                together[first].append(values)
+        for first, scopes in together.items():
+            if len(scopes) >= _TOGETHER:
+                self._teach(scopes, windows, first, over)
         return max(0, len(fresh) - room)
+
+    def _teach(self, scopes: Sequence[Values], windows: Windows, first: int, over: datetime) -> None:
+        """Teach scopes that begin with the same window their first history at once, if all of it is over."""
+        watched = [self._watched[values] for values in scopes]
+        end = first + watched[0].min_history
+        if end > len(windows.starts) or windows.starts[end - 1] + windows.length > over:
+            return
+        lines = (windows.lines[values][first:end] for values in scopes)
+        costs = [[nan if measure is None else measure.cost / PICO for measure in line] for line in lines]
+        for one, taught in zip(
+            watched, teach([w.detector for w in watched], windows.starts[first:end], costs), strict=True
+        ):
+            if taught:
+                one.next = windows.starts[end - 1] + _NEXT
 
 
 KIND = Kind(schema.Anomaly, _Evaluator)
@@ -127,7 +153,7 @@ class WatchedScope:
             int(length.total_seconds()), float(spec.sensitivity), float(spec.min_usd), spec.direction, self._zone,
             frozenset(spec.holidays),
         )  # fmt: skip
-        self._detector = Detector(tuning)
+        self.detector, self.min_history = Detector(tuning), tuning.min_history
         self.next = begin
         """No window that starts before this is fed."""
         self.judged: Judged | None = None
@@ -159,7 +185,7 @@ class WatchedScope:
         """Judge the window that is still filling: it may cost too much already, and nothing else can be said."""
         if at < self.next or self._begun is not None:
             return []
-        verdict = self._detector.judge(at, actual / PICO)
+        verdict = self.detector.judge(at, actual / PICO)
         extra = _extra(actual, verdict)
         if not verdict.fired or extra <= 0 or self._alike(at, extra):
             return []
@@ -167,15 +193,15 @@ class WatchedScope:
 
     def _judged(self, at: datetime, actual: int | None) -> Verdict:
         if actual is None or not self._expected:
-            return self._detector.update(at, None if actual is None else actual / PICO)
-        verdict = self._detector.judge(at, actual / PICO)
+            return self.detector.update(at, None if actual is None else actual / PICO)
+        verdict = self.detector.judge(at, actual / PICO)
         extra = _extra(actual, verdict)
         meant = any(at in span for span in self._expected)
         alike = verdict.fired and not meant and self._alike(at, extra)
-        self._detector.update(at, actual / PICO, usual=meant or alike)
+        self.detector.update(at, actual / PICO, usual=meant or alike)
         if meant and verdict.fired:
             self._bumps.append((at, extra))
-        return replace(verdict, status="expected") if alike else verdict
+        return structs.replace(verdict, status="expected") if alike else verdict
 
     def _alike(self, at: datetime, extra: int) -> bool:
         """Tell whether a window is like one that somebody expected, as long as the rule looks back."""

@@ -12,6 +12,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
+import msgspec
+
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding
 from outlay_alerter.rules.watch import NONE, Budget, Watch, compile_rule
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
@@ -30,14 +32,13 @@ LOOK_BACK = 3
 """How many of the newest windows are judged live: older ones are history."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(msgspec.Struct, frozen=True):
     """What one scope used in one window. `cost` is pico-USD."""
 
     cost: int = 0
     events: int = 0
     unpriced: int = 0
-    meters: Mapping[str, Decimal] = field(default_factory=dict)
+    meters: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
     metric: Fraction | None = None
     """The value of the rule's own metric, where a series gives nothing else."""
     estimated: int = 0
@@ -104,8 +105,7 @@ class View(Protocol):
         """Evaluate a budget; return what holds, and its status."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """What a rule says of one window of one scope, in the metric's own unit. None: nothing can be said."""
 
     at: datetime

@@ -18,14 +18,14 @@ def test_the_fourth_episode_makes_its_height_usual_and_one_that_goes_on_counts_o
     for peak in (3.0, 2.0, 5.0):
         for excess in (peak, peak / 2, 0.0, 0.0, 0.0, 0.0):
             episodes.push(excess)
-    assert episodes.usual(1.0) == 1.0
+    assert episodes.usual[0] == 1.0
     for excess in (4.0, 0.0, 0.0, 0.0):
         episodes.push(excess)
-    assert episodes.usual(1.0) == 2.5  # a quarter more than the fourth highest
-    assert episodes.usual(-1.0) == 1.0
+    assert episodes.usual[0] == 2.5  # a quarter more than the fourth highest
+    assert episodes.usual[1] == 1.0
     for _ in range(14 * 24):
         episodes.push(0.0)
-    assert episodes.usual(1.0) == 1.0
+    assert episodes.usual[0] == 1.0
 
 
 def fired(values: list[float], step: int) -> list[int]:
