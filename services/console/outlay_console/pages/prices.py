@@ -13,7 +13,7 @@ from outlay_schemas.catalog.freshness import oldest_check, stale_book, stale_rat
 _LOOK_BACK = timedelta(days=30)
 _LONGEST = 200
 """Most characters of a search."""
-_ON_A_PAGE = 25
+_ON_A_PAGE = 20
 _RATES = 3
 """Prices that a row of the search shows."""
 
