@@ -97,9 +97,13 @@ class Hostile:
         try:
             yield
         finally:
-            self._over.set()
+            self.stop()
             for thread in threads:
                 thread.join()
+
+    def stop(self) -> None:
+        """Send no further request."""
+        self._over.set()
 
     def _send(self) -> None:
         headers = {"X-API-Key": self._key, "Content-Type": "application/x-ndjson"}
@@ -126,8 +130,10 @@ class Neighbour:
         self.sent: list[UsageEvent] = []
         self._client = httpx.Client(headers={"X-API-Key": pipeline.ingest.key}, timeout=60)
 
-    def freshness(self, count: int, seconds: float = 120) -> list[float]:
-        """Return the seconds from sending to the rollup, sorted, of `count` events."""
+    def freshness(
+        self, count: int, seconds: float = 120, sent_all: Callable[[], object] = lambda: None
+    ) -> list[float]:
+        """Return the seconds from sending to the rollup, sorted, of `count` events; call `sent_all` in between."""
         sent: dict[str, float] = {}
         seen: dict[str, float] = {}
 
@@ -149,6 +155,7 @@ class Neighbour:
                 answer = self._client.post(self._pipeline.ingest.url, content=encoder.encode(event))
                 assert answer.status_code == 202, answer.text
                 self.sent.append(event)
+            sent_all()
 
         sender = threading.Thread(target=send, daemon=True)
         sender.start()
