@@ -1,6 +1,7 @@
 """One hostile tenant of each kind, and how fresh the figures of a good neighbour are beside it (P17)."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,14 @@ def measure(
 
     The hostile tenant goes on until the neighbour's last event is seen (`to_the_end`), or until it is sent.
     """
-    hostile, neighbour = Hostile(pipeline, kind), Neighbour(pipeline)
-    pipeline.start()
-    neighbour.freshness(8)  # the first ones wait for what starts
-    before = neighbour.freshness(40)
-    with hostile.sending():
-        time.sleep(head_start)
-        during = neighbour.freshness(60, 300, (lambda: None) if to_the_end else hostile.stop)
+    hostile = Hostile(pipeline, kind)
+    with closing(Neighbour(pipeline)) as neighbour:
+        pipeline.start()
+        neighbour.freshness(8)  # the first ones wait for what starts
+        before = neighbour.freshness(40)
+        with hostile.sending():
+            time.sleep(head_start)
+            during = neighbour.freshness(60, 300, (lambda: None) if to_the_end else hostile.stop)
     return hostile, neighbour, before, during
 
 
@@ -50,7 +52,6 @@ def test_p17_a_hostile_tenant_does_not_delay_its_neighbour(
     assert p99(during) < 2 * p99(before) + NOISE_SECONDS
 
 
-@pytest.mark.timeout(1800)
 def test_p17_negative_control_without_shares_the_neighbour_waits_for_the_backlog(
     stores: Stores, tmp_path: Path, tally: Tally
 ) -> None:
@@ -61,4 +62,4 @@ def test_p17_negative_control_without_shares_the_neighbour_waits_for_the_backlog
     late = sum(seconds > limit for seconds in during)
     tally.control("P17", summary("many, no shares", hostile, before, during), hostile.accepted, 0, late)
     assert late > 0
-    pipeline.settle(600)
+    pipeline.skip()

@@ -162,6 +162,10 @@ class Neighbour:
         until(arrived, seconds, "the neighbour's events")
         return sorted(seen[name] - began for name, began in sent.items())
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
     def _event(self) -> UsageEvent:
         name = f"e{len(self.sent)}"
         return UsageEvent(
