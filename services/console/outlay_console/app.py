@@ -44,7 +44,10 @@ from outlay_console.web import Guard, Static, Throttle, measured, path_of, read_
 from outlay_kit.errors import Refused, Retryable
 from outlay_kit.problems import Problem, presented_key
 from outlay_kit.telemetry import get_logger
+from outlay_reports.cost_query import parse_currency
+from outlay_reports.errors import QueryError
 from outlay_schemas.catalog import FxRate, Split
+from outlay_schemas.currency import USD, Currency, NoRateError
 
 log = get_logger(__name__)
 _PAGES: dict[str, tuple[str, Page]] = {
@@ -218,6 +221,8 @@ class Console:
                 return self._html(name, 200, request, session=session, **context)
             except ViewError as error:
                 return self._error(request, 400, str(error), session, View())
+            except NoRateError as error:
+                return self._error(request, 400, f"{error}: {error.hint}.", session, View(chosen="USD"))
             except HTTPException as error:
                 return self._error(request, error.status_code, error.detail, session, view)
             except Retryable as error:
@@ -262,12 +267,23 @@ class Console:
 
     def _view(self, request: Request) -> View:
         view = read_view(request.query_params.multi_items(), zone=self._deps.settings.timezone)
+        view = replace(view, currency=self._currency(view.chosen))
         session: Session | None = getattr(request.state, "session", None)
         if session is None or not session.teams:
             return view
         asked = view.filters.get("team", session.teams)
         seen = tuple(team for team in asked if team in session.teams)
         return replace(view, filters={**view.filters, "team": seen or session.teams})
+
+    def _currency(self, chosen: str) -> Currency:
+        """Return the currency that an address names, else the console's own. Raises ViewError without rates."""
+        rates = self._terms()[1]
+        try:
+            return parse_currency(chosen or self._deps.settings.currency, rates)
+        except QueryError as error:
+            if not chosen:
+                return USD
+            raise ViewError(f"{error}; {error.hint}") from error
 
     async def _act(self, request: Request) -> Response:
         """Apply a form, then show its page again."""
@@ -293,7 +309,8 @@ class Console:
 
     async def _money_metrics(self, request: Request) -> Response:
         try:
-            return await money_metrics(self._ask(request, _session(request), self._view(request)))
+            view = replace(self._view(request), currency=USD)  # as the names of the series say
+            return await money_metrics(self._ask(request, _session(request), view))
         except (ViewError, Retryable) as error:
             return PlainTextResponse(f"{error}\n", 400 if isinstance(error, ViewError) else 503)
 
@@ -311,11 +328,16 @@ class Console:
         )
 
     async def _stream_events(self, request: Request) -> Response:
-        return tail_stream(request, self._deps.tail, lambda: self.identify(request))
+        try:
+            view = self._view(request)
+        except ViewError as error:
+            return PlainTextResponse(f"{error}\n", 400)
+        return tail_stream(request, self._deps.tail, view, lambda: self.identify(request))
 
     def _html(self, name: str, status: int, request: Request, **context: object) -> Response:
         shared: dict[str, object] = {
-            "path": request.url.path, "session": None, "view": View(), "stale": None, "setup": bool(self._more)
+            "path": request.url.path, "session": None, "view": View(), "stale": None, "setup": bool(self._more),
+            "currencies": sorted({"USD", *(rate.currency for rate in self._terms()[1])}),
         }  # fmt: skip
         session = context.get("session")
         if isinstance(session, Session):

@@ -72,7 +72,7 @@ async def money_metrics(request: PageRequest) -> Response:
     teams = (await request.rollups.breakdown(by_team, (ranges["month"], ranges["last_month"]), limit=TEAMS))[
         ""
     ]
-    month = await request.deps.forecasts.month(request.tenant, request.view.zone, request.now)
+    month = await request.deps.forecasts.month(request.tenant, request.view, request.now)
     tenant, gauges = request.tenant, _Gauges()
     for period in ("today", "month"):
         for name, measure in _TOTALS.items():

@@ -85,6 +85,8 @@ class Settings(ServiceSettings):
     """Whether a change in Set-up waits for an approver who is not its author."""
     timezone: str = "UTC"
     """The time zone of an address that names none."""
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    """The currency of an address that names none; USD where the catalog has no rate for it."""
     readers: int = Field(default=4, ge=1, le=64)
     """Connections to ClickHouse."""
     query_seconds: float = Field(default=20, gt=0)

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 from starlette.requests import Request
@@ -21,6 +22,7 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_reports.money import usd
 from outlay_reports.range_sums import Selection
+from outlay_schemas.currency import USD, Currency, NoRateError
 
 _EVERY = 0.4
 """Seconds between checks for new totals."""
@@ -44,11 +46,11 @@ class LiveTotals:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._known: dict[tuple[TenantReader, str], _Known] = {}
+        self._known: dict[tuple[TenantReader, str, Currency], _Known] = {}
 
     async def read(self, rollups: RollupReader, view: View) -> str:
         """Return the figures as JSON, at most half a second old. Raises Retryable."""
-        known = self._known.setdefault((rollups.reader, view.zone.key), _Known())
+        known = self._known.setdefault((rollups.reader, view.zone.key, view.currency), _Known())
         async with known.lock:
             if self._clock.monotonic() - known.looked >= _EVERY:
                 now = self._clock.now()
@@ -63,8 +65,11 @@ class LiveTotals:
 
 async def _figures(rollups: RollupReader, view: View, written: int, now: datetime) -> str:
     ranges = spans(view, now)
-    totals = await rollups.totals({name: Selection(ranges[name]) for name in _SHOWN})
-    shown = {name: usd(one.cost, lower_bound=bool(one.unpriced)) for name, one in totals.items()}
+    wanted = {name: Selection(ranges[name]) for name in _SHOWN}
+    totals, code = await rollups.totals(wanted, view.currency), view.currency.code
+    shown = {
+        name: usd(one.cost, lower_bound=bool(one.unpriced), currency=code) for name, one in totals.items()
+    }
     events, unpriced = f"{totals['today'].events:,}", f"{totals['month'].unpriced:,}"
     return json.dumps({**shown, "events": events, "unpriced": unpriced, "written": written})
 
@@ -86,7 +91,7 @@ def figures_stream(
                 text = await figures.read(rollups, view)
                 message = f"event: figures\ndata: {text}\n\n" if text != sent else ""
                 sent = text
-            except Retryable:
+            except (Retryable, NoRateError):
                 message = "" if sent == "away" else "event: away\ndata: {}\n\n"
                 sent = "away"
             silent = 0.0 if message else silent + _EVERY
@@ -100,7 +105,9 @@ def figures_stream(
     return _stream(request, "figures", messages())
 
 
-def tail_stream(request: Request, tail: EventTail, alive: Callable[[], Session | None]) -> Response:
+def tail_stream(
+    request: Request, tail: EventTail, view: View, alive: Callable[[], Session | None]
+) -> Response:
     """Send each new event, a few at once where many come."""
 
     async def messages() -> AsyncIterator[str]:
@@ -120,15 +127,19 @@ def tail_stream(request: Request, tail: EventTail, alive: Callable[[], Session |
                 rows = [row for row in rows if not session.teams or row.team in session.teams]
                 if not rows:
                     continue
-                yield f"event: costs\ndata: {msgspec.json.encode([_shown(row) for row in rows]).decode()}\n\n"
+                shown = msgspec.json.encode([_shown(row, view.currency) for row in rows]).decode()
+                yield f"event: costs\ndata: {shown}\n\n"
 
     return _stream(request, "events", messages())
 
 
-def _shown(event: TailEvent) -> Mapping[str, object]:
+def _shown(event: TailEvent, currency: Currency) -> Mapping[str, object]:
+    known = currency if currency.factor(event.time) is not None else USD  # without a rate it stays in USD
+    cost = None if event.cost is None else known.convert(Decimal(event.cost), event.time)
     shown = ("id", "source", "time", "provider", "sku", "team", "project", "user")
     return {name: getattr(event, name) for name in shown} | {
-        "at": int(event.time.timestamp()), "cost": usd(event.cost), "unpriced": event.price_status == "unpriced",
+        "at": int(event.time.timestamp()),
+        "cost": usd(cost, currency=known.code), "unpriced": event.price_status == "unpriced",
     }  # fmt: skip
 
 

@@ -2,19 +2,23 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from outlay_console.domain.view import COMPARISONS, DIMENSIONS, GROUPS, PERIODS, RANGES
 from outlay_console.pages.charts import row_name
 from outlay_reports import money
+from outlay_reports.report_table import conversion
 from outlay_schemas.dimensions import CONDITIONS, condition_of, dimension_of, label_of
 from outlay_schemas.money import to_usd
 
@@ -39,6 +43,17 @@ ZONES = (
 )  # fmt: skip
 
 
+def _in_view(write: Callable[..., str]) -> Callable[..., str]:
+    """Return a filter that writes amounts in the currency of the page's view, or in another that is given."""
+
+    @pass_context
+    def filtered(context: Context, amount: Any, *, currency: str = "", **how: Any) -> str:
+        view = context.get("view")
+        return write(amount, currency=currency or (view.currency.code if view else "USD"), **how)
+
+    return filtered
+
+
 def templates() -> Environment:
     """Return the templates, with the words that they use."""
     env = Environment(
@@ -50,7 +65,8 @@ def templates() -> Environment:
         auto_reload=False,
     )
     env.filters |= {
-        "usd": money.usd, "about": money.about, "exact": money.exact, "percent": money.percent,
+        "usd": _in_view(money.usd), "about": _in_view(money.about), "exact": _in_view(money.exact),
+        "percent": money.percent,
         "count": "{:,}".format, "events": partial(money.counted, noun="event"), "quantity": quantity,
         "named": row_name, "label": label_of, "condition": condition_of, "dimension": dimension_of,
         "noun": noun, "pico": from_pico, "json": to_json, "local": local,
@@ -58,6 +74,7 @@ def templates() -> Environment:
     env.globals |= {
         "pages": PAGES, "dimensions": DIMENSIONS, "comparisons": COMPARISONS, "most_groups": GROUPS,
         "conditions": CONDITIONS, "zones": ZONES, "ranges": {**RANGES, **PERIODS},
+        "conversion": conversion,
         "zip": zip, "growth": money.growth, "share": money.share, "ago": ago, "version": _version(),
     }  # fmt: skip
     for name in env.list_templates():  # compile all now: a broken template fails at startup

@@ -332,6 +332,8 @@ def euros(system: System) -> dict[str, tuple[dict[str, float], Decimal]]:
             {"" if team == "(unassigned)" else team: cost for team, cost in rows.items()},
             Decimal(answer["total"]["cost_eur"]),
         )
+    shown = explore(system, "UTC", "cost_eur", "&currency=EUR")["by_team"]
+    found["Explore"] = ({team: float(cost) for team, cost in shown.items()}, sum(shown.values(), Decimal(0)))
     return found
 
 
@@ -370,11 +372,11 @@ def _savings(rows: Any) -> dict[str, Decimal]:
     }
 
 
-def explore(system: System, zone: str) -> Figures:
+def explore(system: System, zone: str, column: str = "cost_usd", more: str = "") -> Figures:
     """The console's Explore page: its chart, and its table as a file."""
 
     def chart(query: str) -> dict[str, Decimal]:
-        text = system.page(f"/explore?tz={zone}&{query}")
+        text = system.page(f"/explore?tz={zone}&{query}{more}")
         found = re.search(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)
         assert found is not None
         data = json.loads(found[1])
@@ -385,9 +387,9 @@ def explore(system: System, zone: str) -> Figures:
         return {name: cost for name, cost in sums.items() if cost}
 
     def table(by: str) -> dict[str, Decimal]:
-        text = system.page(f"/explore.csv?tz={zone}&range=month&by={by}")
+        text = system.page(f"/explore.csv?tz={zone}&range=month&by={by}{more}")
         rows = csv.DictReader(io.StringIO(text))
-        return {"" if row[by] == "(unassigned)" else row[by]: Decimal(row["cost_usd"]) for row in rows}
+        return {"" if row[by] == "(unassigned)" else row[by]: Decimal(row[column]) for row in rows}
 
     teams, tags = chart("range=month&by=team"), chart("range=month&by=tags.env")
     both = chart("range=month&by=team&by=tags.env&tags.env!=prod")

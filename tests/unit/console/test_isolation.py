@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,24 @@ from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyFile, KeyRing
 from outlay_kit.settings import ClickHouseSettings
 from outlay_reports.range_sums import Query, Selection, sums
+from outlay_schemas.catalog import FxRate
+from outlay_schemas.currency import Currency
 
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
 VIEW = View(filters={"team": ("x' OR 1=1 --",)})
 SPAN = latest("30d", NOW, VIEW.zone)
 GROUPED = View(by="tags.env", then=("team",), filters={"sku!~": ("gpt",)})
+RATES = [
+    {"currency": "EUR", "usd": "1.1", "from": "2026-11-01", "to": SPAN.start + timedelta(hours=9)},
+    {"currency": "EUR", "usd": "1.2", "from": SPAN.start + timedelta(hours=9)},
+]
+EUROS = replace(VIEW, currency=Currency("EUR", list(map(FxRate.model_validate, RATES))))
 QUESTIONS = {
     "totals": sums([Selection(SPAN, VIEW.filters), Selection(SPAN.before)], measures=queries.TOTAL),
     "breakdown": queries.breakdown(VIEW, (SPAN, SPAN.before), 10),
     "movers": queries.breakdown(VIEW, (SPAN, SPAN.before), 5, ("team", "sku")),
     "groups": queries.breakdown(GROUPED, (SPAN, SPAN.before), 10),
+    "euros": queries.breakdown(EUROS, (SPAN, SPAN.before), 10),
     "course": queries.series(View(then=("sku",)), SPAN, starts_of("day", SPAN, VIEW.zone), []),
     "series": queries.series(VIEW, SPAN, starts_of("day", SPAN, VIEW.zone), ["a"]),
     "events": queries.events(VIEW, SPAN, 5, [60]),

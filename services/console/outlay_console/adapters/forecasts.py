@@ -9,7 +9,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from outlay_console.adapters.readers import Readers
-from outlay_console.domain.view import Bucket
+from outlay_console.domain.view import Bucket, View
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
 from outlay_kit.time_ranges import floor_to, period_of
@@ -20,6 +20,7 @@ from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast import Bands, bands, forecast
 from outlay_reports.forecast.history import read_history
 from outlay_reports.forecast.trajectory import SEASONS, Trajectory
+from outlay_schemas.currency import NoRateError
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -30,7 +31,7 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True)
 class BucketForecast:
-    """What the next buckets are expected to cost, USD: the first is the one that has begun."""
+    """What the next buckets are expected to cost: the first is the one that has begun."""
 
     starts: Sequence[datetime]
     bands: Bands
@@ -60,22 +61,25 @@ class Forecasts:
         return await self._readers.call(lambda clickhouse: budget_history(CostReader(clickhouse), plan, now))
 
     async def month(
-        self, tenant: str, zone: ZoneInfo, now: datetime, teams: tuple[str, ...] = ()
+        self, tenant: str, view: View, now: datetime, teams: tuple[str, ...] = ()
     ) -> Trajectory | None:
-        """Return the course of the month, of some teams if any are given; None: it is not there yet."""
+        """Return the course of the month in a view's zone and currency, of some teams if any are given; None: it is
+        not there yet."""
+        zone, currency = view.zone, view.currency
         where = {"team": teams} if teams else {}
-        month = CostQuery(period_of(now, "month", zone), zone, (), where, (tenant,))
-        key = (tenant, zone.key, floor_to(now, "minute"), *teams)
+        month = CostQuery(period_of(now, "month", zone), zone, (), where, (tenant,), currency=currency)
+        key = (tenant, zone.key, currency, floor_to(now, "minute"), *teams)
         return await self._soon(key, lambda costs: self._engine.trajectories(costs, [month], now)[0])
 
     async def ahead(
-        self, tenant: str, zone: ZoneInfo, now: datetime, *, bucket: Bucket, steps: int
+        self, tenant: str, view: View, now: datetime, *, bucket: Bucket, steps: int
     ) -> BucketForecast | None:
         """Return the next `steps` buckets of everything, from the one of `now` on; None as above."""
         if bucket not in ("hour", "day"):
             return None
-        asked = CostQuery(period_of(now, bucket, zone), zone, (), {}, (tenant,), bucket)
-        key = (tenant, zone.key, floor_to(now, "minute"), bucket, steps)
+        zone, currency = view.zone, view.currency
+        asked = CostQuery(period_of(now, bucket, zone), zone, (), {}, (tenant,), bucket, currency=currency)
+        key = (tenant, zone.key, currency, floor_to(now, "minute"), bucket, steps)
         return await self._soon(key, lambda costs: _ahead(costs, asked, now, steps))
 
     def waiting(self, tenant: str, zone: ZoneInfo) -> bool:
@@ -95,7 +99,7 @@ class Forecasts:
             self._made[key] = await self._readers.call(lambda clickhouse: make(CostReader(clickhouse)))
             while len(self._made) > _MOST:
                 self._made.popitem(last=False)
-        except Retryable as error:
+        except (Retryable, NoRateError) as error:
             log.warning("no forecast now", error=str(error))
         finally:
             del self._running[key]

@@ -17,6 +17,7 @@ from outlay_reports.incidents import Incident, incidents
 from outlay_reports.money import completeness
 from outlay_reports.range_sums import Selection, needs_ledger, sums
 from outlay_schemas.alerts import AlertAction, alert_decoder
+from outlay_schemas.currency import USD, Currency
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
 
@@ -29,7 +30,7 @@ CHART_VALUES = 7
 
 @dataclass(frozen=True)
 class CostTotal:
-    """What was spent in a span, USD: what providers charge, and what internal customers pay."""
+    """What was spent in a span: what providers charge, and what internal customers pay."""
 
     cost: Decimal = Decimal(0)
     events: int = 0
@@ -41,11 +42,12 @@ class CostTotal:
     charged: Decimal = Decimal(0)
     free: int = 0
     """Events of what the provider offers free."""
+    currency: str = field(default="USD", kw_only=True)
 
     @property
     def doubts(self) -> str:
         """What the total rests on, for people; empty: every event has a price that is known."""
-        return completeness(self.unpriced, self.estimated, to_pico(self.guessed))
+        return completeness(self.unpriced, self.estimated, to_pico(self.guessed), self.currency)
 
 
 @dataclass(frozen=True)
@@ -121,11 +123,15 @@ class RollupReader:
 
     reader: TenantReader
 
-    async def totals(self, wanted: Mapping[str, Selection]) -> dict[str, CostTotal]:
-        """Return what was spent in each of some parts, all in one question."""
-        (row,) = await self.reader.rows(sums(list(wanted.values()), measures=queries.TOTAL))
+    async def totals(self, wanted: Mapping[str, Selection], currency: Currency = USD) -> dict[str, CostTotal]:
+        """Return what was spent in each of some parts, all in one question. Raises NoRateError."""
+        (row,) = await self.reader.rows(
+            sums(list(wanted.values()), measures=queries.TOTAL, currency=currency)
+        )
         values = ([row[f"{measure}_{n}"] for measure in queries.TOTAL] for n in range(len(wanted)))
-        return {name: CostTotal(*each) for name, each in zip(wanted, values, strict=True)}
+        return {
+            name: CostTotal(*each, currency=currency.code) for name, each in zip(wanted, values, strict=True)
+        }
 
     async def breakdown(
         self, view: View, spans: tuple[TimeRange, TimeRange], more: Sequence[str] = (), limit: int = 200
@@ -137,7 +143,9 @@ class RollupReader:
         found: dict[str, Breakdown] = {name: Breakdown() for name in ("", *more)}
         for r in await self.reader.rows(queries.breakdown(view, spans, limit, more)):
             one = found[r["dimension"]]
-            one.spent = CostTotal(*(r[f"all_{measure}"] for measure in queries.TOTAL))
+            one.spent = CostTotal(
+                *(r[f"all_{measure}"] for measure in queries.TOTAL), currency=view.currency.code
+            )
             one.before = r["all_before"]
             one.rows.append(
                 BreakdownRow(r["value"], r["now"], r["before"], r["events"], r["unpriced"], r["dimension"])

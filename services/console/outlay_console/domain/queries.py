@@ -23,7 +23,9 @@ TOTAL = ("cost", "events", "unpriced_events", "estimated_events", "estimated_cos
 def breakdown(view: View, spans: tuple[TimeRange, TimeRange], limit: int, more: Sequence[str] = ()) -> Query:
     """Query the rows of the view (dimension '') and values of `more`, in two ranges; `all_...`: the totals."""
     names = list(dict.fromkeys((*view.groups, *more)))
-    inner = sums([Selection(span, view.filters) for span in spans], names, measures=TOTAL)
+    inner = sums(
+        [Selection(span, view.filters) for span in spans], names, measures=TOTAL, currency=view.currency
+    )
     whole = ", ".join(f"sum(sum({name}_0)) OVER (PARTITION BY dimension) AS all_{name}" for name in TOTAL)
     pairs = ", ".join([f"('', {_joint(view)})", *(f"('{name}', k{names.index(name)})" for name in more)])
     return Query(
@@ -45,7 +47,13 @@ def _joint(view: View) -> str:
 
 def series(view: View, span: TimeRange, starts: Sequence[datetime], top: Sequence[str]) -> Query:
     """Ask for cost by bucket (from 0) and value; values that are not in `top` are one, REST."""
-    inner = sums([Selection(span, view.filters)], view.groups, measures=("cost",), bounds=starts)
+    inner = sums(
+        [Selection(span, view.filters)],
+        view.groups,
+        measures=("cost",),
+        bounds=starts,
+        currency=view.currency,
+    )
     row = _joint(view)
     return Query(
         f"SELECT bucket, if(has({{top:Array(String)}}, {row}), {row}, {{rest:String}}) AS value, sum(cost_0) AS cost"

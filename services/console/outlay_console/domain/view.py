@@ -1,5 +1,6 @@
 """A view: the time range, grouping and filters of an address, and the buckets of its chart."""
 
+import re
 from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from outlay_kit.time_ranges import PeriodName, TimeRange, ceil_to, midnight, next_first, period_of
 from outlay_reports.explore_links import range_pairs
+from outlay_schemas.currency import USD, Currency
 from outlay_schemas.dimensions import (
     CELL,
     CONDITIONS,
@@ -80,6 +82,10 @@ class View:
     """A name of COMPARISONS, or a day; empty: the table is compared with the range before, and the chart with none."""
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Condition (dimensions.CONDITIONS) to its values; an empty value means unassigned."""
+    chosen: str = ""
+    """The code of the currency that the address names."""
+    currency: Currency = USD
+    """The currency of amounts, with its rates: the one chosen, else the console's own."""
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -123,6 +129,7 @@ class View:
         pairs += [("tz", self.zone.key), ("by", str(changes.get("by", self.by)))]
         pairs += [("by", name) for name in self.then if "by" not in changes]
         pairs += [("compare", self.compare)] if self.compare else []
+        pairs += [("currency", self.chosen)] if self.chosen else []
         pairs += [(name, value) for name, values in self.filters.items() for value in values]
         return "?" + urlencode(pairs)
 
@@ -177,7 +184,10 @@ def read_view(pairs: Iterable[tuple[str, str]], zone: str = "UTC") -> View:
     }
     if any(len(values) > MAX_VALUES or max(map(len, values)) > 256 for values in filters.values()):
         raise ViewError(f"a filter takes at most {MAX_VALUES} values of at most 256 characters")
-    return View("custom" if own else name, own, local, groups[0], groups[1:], compare, filters)
+    chosen = _one(given, "currency", "").upper()
+    if chosen and not re.fullmatch(r"[A-Z]{3}", chosen):
+        raise ViewError("currency must be an ISO 4217 code, such as EUR")
+    return View("custom" if own else name, own, local, groups[0], groups[1:], compare, filters, chosen)
 
 
 def is_dimension(name: str) -> bool:

@@ -16,6 +16,7 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.explore_links import range_pairs
 from outlay_reports.forecast.intervals import LEVELS
 from outlay_reports.incidents import Incident
+from outlay_reports.money import symbol
 from outlay_schemas.alerts import Alert
 from outlay_schemas.dimensions import name_of
 
@@ -46,6 +47,7 @@ async def chart_of(
     chart = {
         "bucket": bucket,
         "zone": zone.key,
+        "symbol": symbol(view.currency.code),
         **_times(series.starts, view, bucket),
         "end": int(span.end.timestamp()),
         "names": ["everything else" if name == REST else row_name(name) for name in series.names],
@@ -88,9 +90,7 @@ async def _ahead(request: PageRequest, view: View, bucket: Bucket) -> BucketFore
     steps = AHEAD.get(view.range)
     if view.filters or steps is None:
         return None
-    return await request.deps.forecasts.ahead(
-        request.tenant, view.zone, request.now, bucket=bucket, steps=steps
-    )
+    return await request.deps.forecasts.ahead(request.tenant, view, request.now, bucket=bucket, steps=steps)
 
 
 async def _compared(request: PageRequest, view: View, bucket: Bucket) -> tuple[str, Sequence[Decimal]] | None:
@@ -126,7 +126,7 @@ def _times(starts: Sequence[datetime], view: View, bucket: Bucket) -> dict[str, 
 
 
 def _bands(ahead: BucketForecast) -> dict[str, object]:
-    """Return the forecast and its intervals, USD: for drawing only, so rounded."""
+    """Return the forecast and its intervals: for drawing only, so rounded."""
     arrays = {"mean": ahead.bands.mean}
     arrays |= {f"low{level}": ahead.bands.lower[level] for level in LEVELS}
     arrays |= {f"high{level}": ahead.bands.upper[level] for level in LEVELS}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -64,7 +65,8 @@ async def _none() -> list[Incident]:
 async def csv(request: PageRequest) -> Response:
     """Return the table of the view as CSV: exact, and all its rows, as `outlay report showback` has them."""
     view = await request.view_shown()
-    query = CostQuery(view.span(request.now), view.zone, view.groups, view.filters, (request.tenant,))
+    span, tenants = view.span(request.now), (request.tenant,)
+    query = CostQuery(span, view.zone, view.groups, view.filters, tenants, currency=view.currency)
     sheet = await request.deps.readers.call(lambda clickhouse: showback(CostReader(clickhouse), query))
     name = f"outlay-{'-'.join(view.groups)}-{query.span.start.astimezone(view.zone):%Y-%m-%d}.csv"
     return Response(
@@ -88,7 +90,7 @@ async def values(request: PageRequest) -> Response:
 async def live(request: PageRequest) -> Context:
     """Return the newest events; the page follows the stream of those to come."""
     day = View(zone=request.view.zone).span(request.now)
-    return {"events": await request.rollups.events(View(), day, RECENT)}
+    return {"events": _converted(request, await request.rollups.events(View(), day, RECENT))}
 
 
 async def events(request: PageRequest) -> Context:
@@ -97,8 +99,16 @@ async def events(request: PageRequest) -> Context:
     return {
         "span": span,
         "limit": EVENTS,
-        "events": await request.rollups.events(request.view, span, EVENTS),
+        "events": _converted(request, await request.rollups.events(request.view, span, EVENTS)),
     }
+
+
+def _converted(request: PageRequest, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return events with their cost in the view's currency, each at the rate of its own time. Raises NoRateError."""
+    convert = request.view.currency.convert
+    return [
+        one if one["cost"] is None else one | {"cost": convert(one["cost"], one["time"])} for one in events
+    ]
 
 
 async def event(request: PageRequest) -> Context:
@@ -113,6 +123,7 @@ async def event(request: PageRequest) -> Context:
     return {
         "view": request.view.unfiltered,
         "event": row,
+        "shown": _converted(request, [row])[0]["cost"],
         "why": cost_breakdown(row),
         "book": _book(request, row),
         "labels": _labels(row),

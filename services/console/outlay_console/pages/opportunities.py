@@ -1,8 +1,10 @@
 """Opportunities: possible savings from the repricer's newest analysis."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from outlay_console.adapters.rollup_reader import Savings
 from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.adapters.savings import (
     CLOSED,
@@ -13,6 +15,7 @@ from outlay_reports.adapters.savings import (
     saving_basis,
 )
 from outlay_reports.money import share
+from outlay_schemas.currency import Currency
 from outlay_schemas.money import PICO, to_pico, to_usd
 
 _LEAST = PICO // 100
@@ -22,6 +25,8 @@ _LEAST = PICO // 100
 async def opportunities(request: PageRequest) -> Context:
     """Return open and planned opportunities, the largest first, what they save together, and closed ones."""
     saved = await request.rollups.opportunities()
+    if saved.looked:  # sums of many days: as of the analysis
+        saved = in_currency(saved, request.view.currency, saved.looked)
     rows: list[dict[str, Any]] = []
     if saved.since and saved.until:
         rows = [row for one in saved.found if (row := _row(one, saved.since, saved.until))]
@@ -41,6 +46,13 @@ async def opportunities(request: PageRequest) -> Context:
         "closed": [row for row in rows if row["status"] in CLOSED],
         "may": request.may,
     }
+
+
+def in_currency(saved: Savings, currency: Currency, at: datetime) -> Savings:
+    """Return savings in a currency, at the rate of a time. Raises NoRateError."""
+    amounts = ("saving", "cost")
+    found = [one | {name: currency.convert(one[name], at) for name in amounts} for one in saved.found]
+    return replace(saved, cached=currency.convert(saved.cached, at), found=found)
 
 
 def _row(one: dict[str, Any], since: datetime, until: datetime) -> dict[str, Any] | None:

@@ -33,8 +33,8 @@ async def overview(request: PageRequest) -> Context:
     wanted = {name: Selection(part) for name, part in spans(view, request.now).items()}
     one = found[""]
     totals, month, chart = await asyncio.gather(
-        request.rollups.totals(wanted),
-        request.deps.forecasts.month(request.tenant, view.zone, request.now, request.session.teams),
+        request.rollups.totals(wanted, view.currency),
+        request.deps.forecasts.month(request.tenant, view, request.now, request.session.teams),
         chart_of(request, view, one.rows, incidents),
     )
     return {
@@ -54,7 +54,7 @@ async def overview(request: PageRequest) -> Context:
 
 @dataclass(frozen=True)
 class MonthEnd:
-    """Where the month lands, and between what in four of five cases; USD."""
+    """Where the month lands, and between what in four of five cases."""
 
     expected: Decimal
     low: Decimal

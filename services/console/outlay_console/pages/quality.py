@@ -18,7 +18,7 @@ async def quality(request: PageRequest) -> Context:
     rows = request.rollups.rows
     span = latest(_RANGE, request.now, request.view.zone)
     missing = {name: Selection(span, {name: ("",)}) for name in ("team", "project")}
-    sums = await request.rollups.totals({"all": Selection(span), **missing})
+    sums = await request.rollups.totals({"all": Selection(span), **missing}, request.view.currency)
     total = sums["all"]
     return {
         "fresh": await request.rollups.fresh(),

@@ -1,7 +1,7 @@
 """Saved views of Explore, and dashboards, which show several of them."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.exceptions import HTTPException
 
@@ -44,7 +44,13 @@ async def dashboard(request: PageRequest) -> Context:
     if name not in found:
         raise HTTPException(404, "This dashboard does not exist, or has no view that you may see.")
     shown = found[name][:MOST]
-    cards = await asyncio.gather(*(_card(request, one, one.view) for one in shown if one.view))
+    cards = await asyncio.gather(
+        *(
+            _card(request, one, replace(one.view, chosen=request.view.chosen, currency=request.view.currency))
+            for one in shown
+            if one.view
+        )
+    )
     return {"board": name, "others": [one for one in found if one != name], "cards": cards}
 
 

@@ -1,6 +1,6 @@
 // What every page needs: the theme, forms that apply themselves, charts, live parts. Pages work without it, still.
 import { Chart } from "./chart.js";
-import { listen, tail } from "./live.js";
+import { chosen, listen, tail } from "./live.js";
 import { palette } from "./palette.js";
 import { tables } from "./tables.js";
 
@@ -174,8 +174,7 @@ function live() {
   if (table) { tail(table); return; }
   if (!document.getElementById("live")) return;
   let written = null;
-  const zone = new URLSearchParams(location.search).get("tz");
-  listen("/stream/figures" + (zone ? "?" + new URLSearchParams({ tz: zone }) : ""), {
+  listen("/stream/figures" + chosen(), {
     figures: (figures) => {
       for (const place of document.querySelectorAll("[data-figure]")) {
         const text = figures[place.dataset.figure];

@@ -2,31 +2,33 @@
 
 const COLOURS = 16;
 
-function dollars(value, options) {
-  return new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", roundingMode: "halfEven", ...options }).format(value);
+function written(value, symbol, options) {
+  const size = new Intl.NumberFormat("en-US", { roundingMode: "halfEven", ...options }).format(Math.abs(value));
+  return `${value < 0 ? "-" : ""}${symbol}${size}`;
 }
 
 // The rule of outlay_reports/money.py: cents from 10 cents up, three significant digits below.
-export function money(value) {
+export function money(value, symbol = "$") {
   const size = Math.abs(value);
   const places = size && size < 0.1 ? 2 - Math.floor(Math.log10(size)) : 2;
-  return dollars(value, { minimumFractionDigits: 2, maximumFractionDigits: places });
+  return written(value, symbol, { minimumFractionDigits: 2, maximumFractionDigits: places });
 }
 
-export function about(value) {
-  return Math.abs(value) < 100 ? money(value) : dollars(value, { maximumFractionDigits: 0 });
+export function about(value, symbol = "$") {
+  return Math.abs(value) < 100 ? money(value, symbol) : written(value, symbol, { maximumFractionDigits: 0 });
 }
 
-function axis(value) {
-  return value >= 10000 ? dollars(value, { notation: "compact", minimumFractionDigits: 0 }) : money(value).replace(/\.00$/, "");
+function axis(value, symbol) {
+  return value >= 10000 ? written(value, symbol, { notation: "compact", maximumFractionDigits: 2 }) : money(value, symbol).replace(/\.00$/, "");
 }
 
 function percent(value) {
   return new Intl.NumberFormat("en-US", { style: "percent", maximumFractionDigits: 1 }).format(value);
 }
 
-function forecast(band) {
-  return `forecast ${about(band.mean)} (${about(band.low80)}–${about(band.high80)})`;
+function forecast(band, symbol) {
+  const [mean, low, high] = [band.mean, band.low80, band.high80].map((value) => about(value, symbol));
+  return `forecast ${mean} (${low}–${high})`;
 }
 
 // Each place has a hue of its own; neighbours differ in lightness too. The last one is of everything else.
@@ -92,7 +94,7 @@ export class Chart {
     this.colours = colours(this.figure);
     const { starts, names } = this.data;
     this.shown = KINDS[this.choice.kind](this.data.costs.map((row, n) => row.map((cost) => (this.choice.off.has(names[n]) ? 0 : Number(cost)))));
-    this.write = this.choice.kind === "Share" ? percent : money;
+    this.write = this.choice.kind === "Share" ? percent : (value) => money(value, this.data.symbol);
     this.legend();
     this.tip = document.createElement("div");
     this.tip.className = "tip";
@@ -118,7 +120,7 @@ export class Chart {
       },
       axes: [
         { stroke: this.colours.text, grid: { show: false }, ticks: { show: false }, size: 34, space: 70, font: this.font(), values: this.times() },
-        { stroke: this.colours.text, grid: { stroke: this.colours.grid, width: 1 }, ticks: { show: false }, size: 58, font: this.font(), values: (_, ticks) => ticks.map(this.choice.kind === "Share" ? percent : axis) },
+        { stroke: this.colours.text, grid: { stroke: this.colours.grid, width: 1 }, ticks: { show: false }, size: 58, font: this.font(), values: (_, ticks) => ticks.map(this.choice.kind === "Share" ? percent : (tick) => axis(tick, this.data.symbol)) },
       ],
       series: [
         {},
@@ -381,7 +383,7 @@ export class Chart {
     const add = (tag, text, name) => { const e = document.createElement(tag); e.textContent = text; if (name) e.className = name; this.tip.append(e); return e; };
     add("b", label);
     if (past) add("p", this.write(lines.reduce((sum, line) => sum + line.cost, 0)), "total");
-    if (band) add("p", forecast(band), past ? "mark" : "");
+    if (band) add("p", forecast(band, this.data.symbol), past ? "mark" : "");
     for (const line of lines.slice(0, 8)) {
       const row = add("p", "");
       const swatch = document.createElement("i");
@@ -393,7 +395,7 @@ export class Chart {
       row.append(swatch, name, cost);
     }
     const before = past && this.data.compared?.costs[index];
-    if (before !== undefined && before !== false && this.choice.kind !== "Share") add("p", `${this.data.compared.name}: ${money(Number(before))}`, "muted");
+    if (before !== undefined && before !== false && this.choice.kind !== "Share") add("p", `${this.data.compared.name}: ${money(Number(before), this.data.symbol)}`, "muted");
     for (const mark of marks) add("p", mark.title, "mark " + mark.severity);
     this.tip.hidden = false;
     const x = this.uplot.valToPos(at, "x");
@@ -415,7 +417,7 @@ export class Chart {
     const lines = past ? this.lines(this.at) : [];
     const said = [label];
     if (past) said.push(this.write(lines.reduce((sum, line) => sum + line.cost, 0)), ...lines.slice(0, 3).map((line) => `${line.name} ${this.write(line.cost)}`), ...this.near(this.at).map((mark) => mark.title));
-    if (band) said.push(forecast(band));
+    if (band) said.push(forecast(band, this.data.symbol));
     this.figure.querySelector("[aria-live]").textContent = said.join(", ");
   }
 }

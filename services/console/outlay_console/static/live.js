@@ -30,6 +30,13 @@ export function listen(path, handlers) {
   if (!document.hidden) open();
 }
 
+// The time zone and the currency of the page's address, for a stream.
+export function chosen() {
+  const asked = new URLSearchParams(location.search);
+  const kept = ["tz", "currency"].filter((name) => asked.get(name)).map((name) => [name, asked.get(name)]);
+  return kept.length ? "?" + new URLSearchParams(kept) : "";
+}
+
 export function tail(table) {
   const body = table.querySelector("tbody");
   const pause = document.getElementById("pause");
@@ -41,7 +48,7 @@ export function tail(table) {
     pause.setAttribute("aria-pressed", paused);
     pause.textContent = paused ? "Resume" : "Pause";
   });
-  listen("/stream/events", {
+  listen("/stream/events" + chosen(), {
     costs: (events) => {
       if (paused) return;
       body.querySelector(".waiting")?.remove();
