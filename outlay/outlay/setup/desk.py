@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
+from pydantic import ValidationError
 
 from outlay.catalog.diff import Change, changes
 from outlay.catalog.publish import CatalogTopic
@@ -158,7 +159,7 @@ class Desk:
         return found
 
     def revision(self, number: int) -> Catalog | None:
-        """Return a revision as it was published; None if it is not kept."""
+        """Return a revision as it was published; None if it is not kept, or this release cannot read it."""
         for seen in list(self._seen):
             if seen.revision == number:
                 return seen
@@ -166,7 +167,10 @@ class Desk:
 
         with self._one_at_a_time:
             body = LedgerReader(self._clickhouse).catalog(number)
-        return None if body is None else decode_catalog(body)
+        try:
+            return None if body is None else decode_catalog(body)
+        except ValidationError:
+            return None
 
     def since(self, base: int) -> Sequence[Change]:
         """Return what others changed since a revision."""

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from outlay_console.domain.model_prices import PriceSet, Rows, WhatIf, conditions_of, joined, readable
-from outlay_kit.errors import Retryable
 from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.catalog import Catalog, parse_price_ref
 from outlay_schemas.catalog.price_ref import sentences
@@ -41,7 +40,8 @@ class CatalogPrices:
     def prices(
         self, tenant: str, provider: str, sku: str, at: datetime, revision: int = 0
     ) -> Sequence[PriceSet]:
-        """Return the prices of a SKU in force at `at`, in the order in which they are tried."""
+        """Return the prices of a SKU in force at `at`, in the order in which they are tried. Raises LookupError for a
+        revision that cannot be read any more."""
         from outlay_pricer.domain.price_listing import list_prices
 
         listed = list_prices(self.catalog(tenant, revision), provider, sku, at)
@@ -90,7 +90,7 @@ class CatalogPrices:
 
         content = self._kept(revision)
         if content is None:
-            raise Retryable(f"revision {revision} of the catalog is not kept")
+            raise LookupError(f"revision {revision} of the catalog cannot be read")
         return CompiledCatalog(_of_tenant(content, tenant) if tenant else content)
 
 

@@ -71,3 +71,11 @@ def test_a_price_agreed_for_a_tenant_is_found_by_that_tenant_only() -> None:
     assert prices.prices("globex-eu", "x", "box", NOW)[0].prices == (Price("Gb", "$1", "each"),)
     assert prices.search("acme", "box") == []
     assert all(not one.prices for one in prices.prices("acme", "x", "box", NOW))
+
+
+def test_a_revision_that_cannot_be_read_is_no_part_of_a_history() -> None:
+    content = catalog(rates()).catalog
+    prices = CatalogPrices(lambda: content, lambda number: content if number == content.revision else None)
+    assert prices.prices("acme", "openai", "gpt-5", NOW) is not None
+    with pytest.raises(LookupError):
+        prices.prices("acme", "openai", "gpt-5", NOW, content.revision + 1)

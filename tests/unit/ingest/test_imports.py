@@ -201,7 +201,8 @@ def test_rows_of_litellms_spend_logs() -> None:
     "content",
     [
         b"PK\x03\x04" + bytes(range(256)) * 50, b"PAR1" + b"\0" * 500, b"\x7fELF" + b"\n" * 900 + b"\0",
-        "id,time\n1,2".encode("utf-16"), b"id,name\n1,caf\xe9\n", gzip.compress(b"\0\1\2" * 500, mtime=0), b"\x1f\x8bbroken",
+        "id,time\n1,2".encode("utf-16"), b"id,name\n1,caf\xe9\n",
+        gzip.compress(b"\0\1\2" * 500, mtime=0), b"\x1f\x8bbroken",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("command", ["csv", "focus", "litellm"])

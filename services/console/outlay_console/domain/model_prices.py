@@ -86,7 +86,8 @@ class PriceList(Protocol):
     def prices(
         self, tenant: str, provider: str, sku: str, at: datetime, revision: int = 0
     ) -> Sequence[PriceSet]:
-        """Return the prices of a SKU in force at `at`, by the newest catalog or by a revision. Raises Retryable."""
+        """Return the prices of a SKU in force at `at`, by the newest catalog or by a revision. Raises Retryable, and
+        LookupError for a revision that cannot be read any more."""
 
     def dates(self, tenant: str, provider: str, sku: str) -> Sequence[datetime]:
         """Return when the prices of a SKU change by the newest catalog, the newest first. Raises Retryable."""

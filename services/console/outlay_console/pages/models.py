@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby, islice
@@ -81,6 +82,9 @@ def _by_revision(
     read = [
         list(some)[-1] for _, some in islice(alike, _REVISIONS)
     ]  # the newest come first: when it came into force
-    found = [PricesAt(one.at, price_list.prices(*names, one.at, one.revision)) for one in read]
+    found = []
+    for one in read:
+        with suppress(LookupError):  # it is not kept, or was written by another release
+            found.append(PricesAt(one.at, price_list.prices(*names, one.at, one.revision)))
     by_time = {one.at: one for one in read}
     return [(by_time[one.at], one) for one in changed(found) if one.at is not None]
