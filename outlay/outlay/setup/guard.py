@@ -1,6 +1,6 @@
 """Who may open the pages of set-up, and how far that goes."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ from outlay_kit.errors import Retryable
 OWN = ("budgets", "rules", "owners")
 """Parts whose items belong to a tenant each: its admins change these, and no other's."""
 TABS = ("start", *forms.MODELS, "proposals", "keys", "history")
-_LONGEST = 500
 _LISTS = dict.fromkeys(forms.MODELS, "/setup/{part}")
 
 
@@ -106,11 +105,3 @@ class Audit:
     async def note(self, asked: "Asked", action: str, subject: str, **details: object) -> None:
         """Write to the log; what cannot be audited is not done. Raises Retryable."""
         await audited(self.log, asked.session, action, subject, details, now=self.clock.now())
-
-
-def one_line(form: Mapping[str, str], field: str) -> str:
-    """Return what people wrote in a field, such as a note. Raises HTTPException."""
-    text = form.get(field, "").strip()
-    if len(text) > _LONGEST or not text.isprintable():
-        raise HTTPException(400, f"A {field} is one line of at most {_LONGEST} characters.")
-    return text

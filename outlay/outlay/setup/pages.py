@@ -20,8 +20,8 @@ from outlay.catalog.publish import ConflictError
 from outlay.catalog.yaml_files import Problem
 from outlay.setup import forms
 from outlay.setup.desk import DAYS, Desk
-from outlay.setup.guard import Asked, Audit, Guarded, one_line
-from outlay_console.web import read_form
+from outlay.setup.guard import Asked, Audit, Guarded
+from outlay_console.web import one_line, read_form
 from outlay_kit.clock import Clock
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.proposals import Proposal

@@ -13,8 +13,8 @@ from outlay.catalog.edit import Edit, UnknownItemError, apply, place_of
 from outlay.catalog.export import alone
 from outlay.catalog.publish import ConflictError
 from outlay.setup.desk import DAYS, Desk
-from outlay.setup.guard import OWN, Asked, Audit, Guarded, one_line
-from outlay_console.web import read_form
+from outlay.setup.guard import OWN, Asked, Audit, Guarded
+from outlay_console.web import one_line, read_form
 from outlay_kit.clock import Clock
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.proposals import Proposal

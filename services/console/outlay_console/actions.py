@@ -15,6 +15,7 @@ from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.domain.saved import MOST_VIEWS, NAME, Note, SavedView, stored_view
 from outlay_console.domain.view import ViewError, read_moment, read_zone
 from outlay_console.sessions import Session
+from outlay_console.web import one_line
 from outlay_kit.audit import AuditError, AuditLog
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import ClickHouseSettings
@@ -46,7 +47,6 @@ NEW = "new"
 _QUERY = 2000
 _SECONDS = 10
 """How long somebody waits for a row to be written."""
-_NOTE = 500
 _HOURS = 8760
 _KINDS: tuple[ActionKind, ...] = get_args(ActionKind)
 
@@ -82,7 +82,7 @@ class Actions:
         if kind is None:
             raise HTTPException(400, f"action must be one of {', '.join(_KINDS)}")
         target = found.main.rule if kind == "snoozed" and form.get("whole") else found.id
-        until, note = _until(kind, form, now), _note(form)
+        until, note = _until(kind, form, now), one_line(form, "note")
         details = {"action": kind, "note": note} | ({"until": until.isoformat()} if until else {})
         await audited(self.audit, session, "alerts.act", target, details, now=now)
         action = AlertAction(session.tenant, target, kind, now, until, note, session.who)
@@ -101,7 +101,7 @@ class Actions:
         effort = next((one for one in EFFORTS if one == form.get("effort", "")), None)
         if status is None or effort is None:
             raise HTTPException(400, f"status must be one of {', '.join(STATUSES)}")
-        decision = Decision(status, effort, _name(form, "owner", least=0), _note(form))
+        decision = Decision(status, effort, _name(form, "owner", least=0), one_line(form, "note"))
         action, new = decision.action(Decision(known[target]["status"])), asdict(decision)
         await audited(self.audit, session, action, target, new, now=now)
         row = {"id": target, "dismissed": status in CLOSED, "by": session.who, "at": now}
@@ -145,7 +145,7 @@ class Actions:
         """Write a note (`target` is `new`), or delete it. Raises as `act` does."""
         writer = self._writer(session)
         if target == NEW:
-            text = _note(form, "text")
+            text = one_line(form, "text")
             if not text:
                 raise HTTPException(400, "Say in the note what happened.")
             try:
@@ -205,13 +205,6 @@ def _name(form: Mapping[str, str], field: str, least: int = 1) -> str:
     if not least <= len(name) <= NAME or not name.isprintable():
         raise HTTPException(400, f"{field} must be one line of {least} to {NAME} characters")
     return name
-
-
-def _note(form: Mapping[str, str], field: str = "note") -> str:
-    note = form.get(field, "").strip()
-    if len(note) > _NOTE or not note.isprintable():
-        raise HTTPException(400, f"a note must be one line of at most {_NOTE} characters")
-    return note
 
 
 def _until(kind: ActionKind, form: Mapping[str, str], now: datetime) -> datetime | None:

@@ -1,7 +1,7 @@
 """HTTP building blocks: security headers, same-origin check, throttle, static files, forms."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +20,7 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_LONGEST_LINE = 500
 _HEADERS = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
@@ -156,3 +157,11 @@ def who(request: Request) -> str:
         return host
     mapped = getattr(address, "ipv4_mapped", None) or address
     return str(mapped if mapped.version == 4 else ip_network((int(mapped), 64), strict=False))
+
+
+def one_line(form: Mapping[str, str], field: str) -> str:
+    """Return what people wrote in a field, such as a note. Raises HTTPException."""
+    text = form.get(field, "").strip()
+    if len(text) > _LONGEST_LINE or not text.isprintable():
+        raise HTTPException(400, f"A {field} is one line of at most {_LONGEST_LINE} characters.")
+    return text
