@@ -1,6 +1,10 @@
-"""Budgets and their status: one definition for every surface. Amounts are pico-USD; `BudgetStatus` has USD."""
+"""Budgets and their status: one definition for every surface. Amounts are pico-USD; `BudgetStatus` has USD.
 
-from collections.abc import Mapping
+A budget may be written in another currency. Its limit for a period is then what that is worth in USD when the period
+begins, so that spending, forecasts and alerts stay in USD, and a rate that changes later does not move the limit.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,7 +16,10 @@ from msgspec import Struct
 from outlay_kit.time_ranges import PLAIN, Anchor, PeriodName, TimeRange, floor_to, period_of
 from outlay_reports.cost_query import Amount
 from outlay_reports.forecast.trajectory import Landing
+from outlay_reports.money import decimal_of, dollars, plain
 from outlay_schemas import catalog
+from outlay_schemas.catalog.terms import FxRate
+from outlay_schemas.currency import USD, Currency
 from outlay_schemas.money import Usd, to_pico, to_usd
 
 Standing = Literal["ok", "warning", "over"]
@@ -21,7 +28,7 @@ Scope = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Increase:
-    """More money, in pico-USD, for the periods that overlap `begin` to `end`; None: always."""
+    """More money, in the budget's currency times 10^12, for the periods that overlap `begin` to `end`; None: always."""
 
     amount: int
     begin: datetime | None
@@ -37,7 +44,9 @@ class BudgetPlan:
     tenant: str
     scope: Scope
     amount: int
-    """Its own money for a period, pico-USD."""
+    """Its own money for a period, in its currency times 10^12."""
+    currency: Currency = USD
+    """What `amount` and increases are written in."""
     counts: Amount = "cost"
     """What counts against the amount."""
     period: PeriodName
@@ -58,8 +67,9 @@ class BudgetPlan:
         return "last day" if self.rolling.days == 1 else f"last {self.rolling.days} days"
 
 
-def plan_of(budget: catalog.Budget, tenant: str) -> BudgetPlan:
-    """Return a budget of the catalog as it holds for a tenant."""
+def plan_of(budget: catalog.Budget, tenant: str, rates: Sequence[FxRate] = ()) -> BudgetPlan:
+    """Return a budget of the catalog as it holds for a tenant. `rates`: the catalog's, for a budget in another currency
+    than USD; without them its `period_amount` raises NoRateError."""
     return BudgetPlan(
         id=budget.id, name=budget.name, tenant=tenant,
         scope={str(name): values for name, values in budget.scope.items()}, amount=to_pico(budget.amount),
@@ -67,7 +77,7 @@ def plan_of(budget: catalog.Budget, tenant: str) -> BudgetPlan:
         anchor=Anchor(budget.anchor_day, budget.anchor_month),
         rolling=timedelta(days=budget.rolling_days) if budget.rolling_days else None,
         increases=tuple(Increase(to_pico(i.amount), i.starts, i.ends) for i in budget.increases),
-        rollover=budget.rollover_percent, counts=budget.counts,
+        rollover=budget.rollover_percent, counts=budget.counts, currency=Currency(budget.currency, rates),
     )  # fmt: skip
 
 
@@ -93,14 +103,25 @@ def past_periods(plan: BudgetPlan, at: datetime, count: int) -> list[TimeRange]:
 
 
 def period_amount(plan: BudgetPlan, span: TimeRange, before: int = 0) -> int:
-    """Return a period's money: the budget's own, increases, and rollover. `before`: cost of the previous period."""
-    amount = plan.amount + sum(
+    """Return a period's money in pico-USD: the budget's own, increases, and rollover. `before`: cost of the previous
+    period. Raises NoRateError where its currency has no rate."""
+    rate = plan.currency.lasting_usd(span.start)
+    more = sum(
         i.amount
         for i in plan.increases
         if (i.begin is None or i.begin < span.end) and (i.end is None or i.end > span.start)
     )
-    over = min(percent_of(plan.amount, plan.rollover), max(0, plan.amount - before))
-    return amount + (over if plan.rollover else 0)
+    own = round(plan.amount * rate)
+    over = min(percent_of(own, plan.rollover), max(0, own - before))
+    return round((plan.amount + more) * rate) + (over if plan.rollover else 0)
+
+
+def amount_text(amount: int, plan: BudgetPlan, span: TimeRange) -> str:
+    """Write a period's pico-USD, and what they are in the budget's currency: `$1,084.20 = €1,000.00`."""
+    if plan.currency.code == USD.code:
+        return dollars(amount)
+    own = round(amount / plan.currency.lasting_usd(span.start))
+    return f"{dollars(amount)} = {dollars(own, currency=plan.currency.code)}"
 
 
 def percent_of(amount: int, threshold: Decimal) -> int:
@@ -148,6 +169,10 @@ class BudgetStatus(Struct, omit_defaults=True, frozen=True):
     """Events of the period without a price: the true spending is higher."""
     overrun_probability: float | None = None
     """The probability, 0 to 1, that the period costs more than the amount."""
+    currency: str = "USD"
+    """What the budget is written in. All amounts here are USD."""
+    usd_per_unit: str | None = None
+    """What one unit of another currency was worth when the period began: `amount` was converted by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +193,7 @@ def status(
 ) -> BudgetStatus:
     """Return how a budget stands, given what was spent."""
     amount, ahead = period_amount(budget, span, used.before), used.landing
+    rate = budget.currency.lasting_usd(span.start)
     low, high = ahead.bounds(80) if ahead else (0, 0)
     gone, early, late = used.reached, None, None
     if ahead and used.spent < amount:
@@ -193,6 +219,8 @@ def status(
         burn_rate=burn_rate,
         unpriced=used.unpriced,
         overrun_probability=round(ahead.over(amount), 4) if ahead else None,
+        currency=budget.currency.code,
+        usd_per_unit=None if budget.currency.code == USD.code else plain(decimal_of(rate)),
     )
 
 

@@ -25,7 +25,7 @@ from outlay_reports.report_table import Column, ReportTable, Row
 from outlay_reports.showback import top_table
 from outlay_reports.svg_chart import trend_svg
 from outlay_reports.trend import trend
-from outlay_schemas.catalog import Budget
+from outlay_schemas.catalog import Budget, FxRate
 from outlay_schemas.dimensions import name_of
 
 _OF = " AND (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
@@ -62,6 +62,7 @@ class DigestSources(NamedTuple):
     reader: CostReader
     clickhouse: ClickHouseClient
     budgets: Sequence[Budget]
+    rates: Sequence[FxRate] = ()
 
 
 def build_digest(
@@ -86,7 +87,7 @@ def build_digest(
         DigestSection("Top spenders", sheet=top_table(teams, reader.cells(teams), 8)),
         DigestSection("Forecast for the month", sheet=landing_table(month, spent, landing, 1.0, ())),
     ]
-    plans = plans_of(sources.budgets, tenants)
+    plans = plans_of(sources.budgets, tenants, sources.rates)
     budgets = budget_table(plans, outlook.states(reader, plans, now))
     if budgets.rows:
         sections.append(DigestSection("Budgets", sheet=budgets))

@@ -6,7 +6,7 @@ same over any split of a time range. Only the result is rounded, once, to 12 pla
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -19,6 +19,7 @@ FACTOR_PLACES = 30
 """Decimal places of the value of one USD."""
 _WIDE = Context(prec=76, rounding=ROUND_HALF_UP)
 _PICO = Decimal("1e-12")
+_NONE = timedelta()
 
 
 class NoRateError(Exception):
@@ -57,6 +58,23 @@ class Currency:
         if self.code == "USD":
             return Fraction(1)
         return next((Fraction(rate.usd) for rate in self.rates if rate.active(at)), None)
+
+    def lasting_usd(self, at: datetime) -> Fraction:
+        """Return what one unit is worth in USD by the rate in force, or else by the one nearest in time.
+
+        For limits: they must hold at any time, and a sum of money must not be converted so. Raises NoRateError without
+        any rate.
+        """
+        now = self.usd(at)
+        if now is not None:
+            return now
+        if not self.rates:
+            raise NoRateError(self.missing([f"on {at:%Y-%m-%d}"]))
+        nearest = min(
+            self.rates,
+            key=lambda r: max(r.starts - at if r.starts else _NONE, at - r.ends if r.ends else _NONE),
+        )
+        return Fraction(nearest.usd)
 
     def factor(self, at: datetime) -> Decimal | None:
         """Return what one USD is worth at a time, to 30 places; None: the catalog does not say."""

@@ -14,6 +14,7 @@ from outlay_pricer.domain.attribution import owner_cycles
 from outlay_schemas.catalog import Catalog, Dated, FxRate
 from outlay_schemas.catalog.channels import AnyChannel
 from outlay_schemas.catalog.watch import Anomaly
+from outlay_schemas.currency import USD, Currency
 
 Documents = Mapping[str, Document]  # the files by name, with an empty document for each that is not there
 
@@ -30,7 +31,7 @@ def contradictions(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
     owners = [(owner.key, owner.value, *sorted(owner.sets)) for owner in catalog.owners]
     checks = (
         _rule_names, _unknown_names, _dependencies, _unreachable_channels, _unreachable_routes, _reviews,
-        _templates, _fx_gaps, _override_meters, _alias_cycles, _owner_cycles,
+        _templates, _fx_gaps, _budget_rates, _override_meters, _alias_cycles, _owner_cycles,
     )  # fmt: skip
     return chain(
         _book_names(price_books),
@@ -210,6 +211,20 @@ def _fx_gaps(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
             hint = "close the gap: usage without a rate is unpriced"
             yield documents["fx.yaml"].problem([index], message, hint)
         last[rate.currency] = rate
+
+
+def _budget_rates(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
+    """Find budgets in a currency whose rates are missing or end: their limit would be unknown, or of an old rate."""
+    for index, budget in enumerate(catalog.budgets):
+        rates = Currency(budget.currency, catalog.fx).rates
+        if budget.currency == USD.code or any(rate.ends is None for rate in rates):
+            continue
+        ends = max((rate.ends for rate in rates if rate.ends), default=None)
+        message = f"{budget.currency} has no rate{'' if ends is None else f' from {ends:%Y-%m-%d} on'}"
+        hint = (
+            f"add a rate for {budget.currency} without an end to fx.yaml: a budget must always have a limit"
+        )
+        yield documents["budgets.yaml"].problem([index, "currency"], message, hint)
 
 
 def _override_meters(catalog: Catalog, documents: Documents) -> Iterator[Problem]:

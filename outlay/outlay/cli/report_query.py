@@ -111,7 +111,7 @@ def budget_plans(costs: CostReader, tenants: Sequence[str]) -> list[BudgetPlan]:
     if catalog is None:
         return []
     named = {budget.tenant for budget in catalog.budgets} - {"*"}
-    return plans_of(catalog.budgets, tenants or sorted({*costs.tenants(), *named}))
+    return plans_of(catalog.budgets, tenants or sorted({*costs.tenants(), *named}), catalog.fx)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,7 +77,9 @@ def review(
         catalog = read_published()
         with working("reading the week"):
             found = _savings(clickhouse, catalog, query) if savings else None
-            sections = build_digest(DigestSources(costs, clickhouse, catalog.budgets), query, now, found)
+            sections = build_digest(
+                DigestSources(costs, clickhouse, catalog.budgets, catalog.fx), query, now, found
+            )
     if send:
         _send(send, query, sections, now)
     elif written == "html":

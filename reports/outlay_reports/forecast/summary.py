@@ -18,7 +18,8 @@ from outlay_reports.forecast.smoothing import Array
 from outlay_reports.forecast.trajectory import Landing
 from outlay_reports.money import counted, percent
 from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
-from outlay_schemas.catalog import Budget, PriceBook
+from outlay_schemas.catalog import Budget, FxRate, PriceBook
+from outlay_schemas.currency import USD
 from outlay_schemas.money import Usd, to_pico
 
 _UNTESTED = "no forecast yet: it needs two whole days of history"
@@ -58,13 +59,20 @@ def budget_table(plans: Sequence[BudgetPlan], states: Sequence[BudgetStatus]) ->
         Column("upper80_usd", "to", "usd"), Column("breaks", "exceeds it"), Column("when", "used up"),
         Column("probability", "probability", "share", wide=True),
     )  # fmt: skip
-    return ReportTable("budgets", "Budgets", columns, tuple(rows))
+    converted = [
+        f"{plan.name} is in {state.currency}: 1 {state.currency} was {state.usd_per_unit} USD when its period began"
+        for plan, state in zip(plans, states, strict=True)
+        if state.currency != USD.code
+    ]
+    return ReportTable("budgets", "Budgets", columns, tuple(rows), notes=tuple(converted))
 
 
-def plans_of(budgets: Sequence[Budget], tenants: Sequence[str]) -> list[BudgetPlan]:
-    """Return the budgets of some tenants, as each of them has them."""
+def plans_of(
+    budgets: Sequence[Budget], tenants: Sequence[str], rates: Sequence[FxRate] = ()
+) -> list[BudgetPlan]:
+    """Return the budgets of some tenants, as each of them has them; `rates`: of the catalog."""
     pairs = product(budgets, tenants)
-    return [plan_of(budget, tenant) for budget, tenant in pairs if budget.tenant in ("*", tenant)]
+    return [plan_of(budget, tenant, rates) for budget, tenant in pairs if budget.tenant in ("*", tenant)]
 
 
 def _budget_row(plan: BudgetPlan, state: BudgetStatus) -> Row:

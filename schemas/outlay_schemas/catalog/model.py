@@ -68,14 +68,20 @@ def encode_catalog(catalog: Catalog) -> bytes:
 
 
 def decode_catalog(data: bytes) -> Catalog:
-    """Read a catalog from JSON. Raises pydantic.ValidationError if it is not one."""
+    """Read a catalog from JSON. Raises ValueError (pydantic.ValidationError) if it is not one."""
     try:
-        return Catalog.model_validate_json(data)
+        catalog = Catalog.model_validate_json(data)
     except ValidationError:
         renamed = _renamed(data)
         if renamed is None:
             raise
-        return Catalog.model_validate_json(renamed)
+        catalog = Catalog.model_validate_json(renamed)
+    if missing := {budget.currency for budget in catalog.budgets} - {
+        "USD",
+        *(r.currency for r in catalog.fx),
+    }:
+        raise ValueError(f"budgets are in {', '.join(sorted(missing))}, for which there is no exchange rate")
+    return catalog
 
 
 _RENAMED = {

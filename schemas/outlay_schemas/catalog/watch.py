@@ -67,7 +67,7 @@ class Increase(Dated):
     """More money for the periods that overlap `from` to `to`."""
 
     amount: Positive
-    """USD, added to the budget's own."""
+    """In the budget's currency, added to the budget's own."""
     note: Text = ""
 
 
@@ -115,7 +115,10 @@ class Budget(RuleBase):
     tenant: str = "default"
     """Tenant that it is for. Absent: `default`, the operator's own. `*`: every tenant has it for itself."""
     amount: Positive
-    """USD."""
+    """In `currency`."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    """Code of the currency of `amount` and of increases. A period's limit is what they are worth in USD by fx.yaml when
+    the period begins: what is spent is USD."""
     critical_usd: NonNegative = CRITICAL
     """An amount below this is at most a warning, also when it is used up. USD."""
     counts: Literal["cost", "charged"] = "cost"

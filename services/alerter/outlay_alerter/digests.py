@@ -75,7 +75,7 @@ class DigestScheduler:
 
     def _make(self, wanted: schema.Review, name: str, due: datetime, catalog: Catalog) -> None:
         question = _question(wanted, due)
-        sources = DigestSources(CostReader(self._clickhouse), self._clickhouse, catalog.budgets)
+        sources = DigestSources(CostReader(self._clickhouse), self._clickhouse, catalog.budgets, catalog.fx)
         try:
             savings = newest_savings(self._clickhouse, wanted.tenants, due)
             sections = build_digest(sources, question, due, savings)

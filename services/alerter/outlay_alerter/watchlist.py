@@ -17,12 +17,14 @@ class Watchlist:
 
     def budgets(self, tenant: str) -> list[Budget]:
         """Return the budgets of a tenant, those of every tenant (`*`) included."""
-        return [budget_of(b, tenant) for b in self.catalog.budgets if b.tenant in ("*", tenant)]
+        return [
+            budget_of(b, tenant, self.catalog.fx) for b in self.catalog.budgets if b.tenant in ("*", tenant)
+        ]
 
     def budget(self, tenant: str, name: str) -> Budget | None:
         """Return one budget of a tenant; None: it has none of that id."""
         found = (b for b in self.catalog.budgets if b.id == name and b.tenant in ("*", tenant))
-        return next((budget_of(b, tenant) for b in found), None)
+        return next((budget_of(b, tenant, self.catalog.fx) for b in found), None)
 
     def mutes(self, tenant: str) -> list[schema.MuteTimeInterval]:
         """Return the mute windows of a tenant."""

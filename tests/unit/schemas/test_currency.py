@@ -37,6 +37,17 @@ def test_an_amount_is_converted_at_the_rate_of_its_day(at: datetime, eur: str) -
     assert STEPS.convert(Decimal(1), at) == Decimal(eur)
 
 
+@pytest.mark.parametrize(("at", "usd"), [(START, "1.25"), (day(22), "1.6"), (day(28), "1.25"), (END, "1.25")])
+def test_a_limit_without_a_rate_on_its_day_takes_the_nearest(at: datetime, usd: str) -> None:
+    assert STEPS.lasting_usd(at) == Fraction(usd)
+
+
+def test_a_limit_without_any_rate_is_an_error_and_of_usd_it_is_itself() -> None:
+    with pytest.raises(NoRateError, match="no exchange rate for EUR on 2026-01-01"):
+        Currency("EUR").lasting_usd(START)
+    assert USD.lasting_usd(START) == 1
+
+
 def test_a_day_without_a_rate_is_an_error_that_names_the_file_the_day_and_the_currency() -> None:
     with pytest.raises(NoRateError, match="no exchange rate for EUR on 2026-01-26") as error:
         STEPS.convert(Decimal(1), day(25))

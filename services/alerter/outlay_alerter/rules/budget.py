@@ -1,6 +1,6 @@
 """Budgets: what is left of them, and which of their levels are crossed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,6 +14,7 @@ from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.budgets import (
     BudgetStatus,
     BudgetUsage,
+    amount_text,
     budget_period,
     crossed,
     percent_of,
@@ -26,6 +27,7 @@ from outlay_reports.forecast.trajectory import Landing, history_range
 from outlay_reports.money import dollars
 from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
+from outlay_schemas.catalog.terms import FxRate
 from outlay_schemas.money import PICO, to_pico
 
 STEP = timedelta(minutes=15)
@@ -35,10 +37,10 @@ BURN_PART = 12
 """The most recent 1/12 of a burn window must also exceed the rate, so that the alert resolves quickly."""
 
 
-def compile_rule(b: schema.Budget, tenant: str) -> Budget:
-    """Return a budget of the catalog as the evaluator needs it."""
+def compile_rule(b: schema.Budget, tenant: str, rates: Sequence[FxRate] = ()) -> Budget:
+    """Return a budget of the catalog as the evaluator needs it; `rates`: of the catalog, as in `plan_of`."""
     return Budget(
-        **{**vars(plan_of(b, tenant)), **common(b, tenant)}, thresholds=b.thresholds,
+        **{**vars(plan_of(b, tenant, rates)), **common(b, tenant)}, thresholds=b.thresholds,
         forecasts=b.forecast_thresholds, burns=b.burn, closed=b.fail == "closed", critical=b.critical_usd,
     )  # fmt: skip
 
@@ -158,11 +160,12 @@ def _actual(budget: Budget, span: TimeRange, amount: int, spent: Spent, threshol
     breached = crossed(total, amount, threshold)
     used = f"{_percent(total, amount)} used" if breached else f"back below {level}%"
     severity = base.at_most(severity_of(threshold), amount, budget.critical)
+    limit = amount_text(amount, budget, span)
     return _finding(
         budget, span, level, breached=breached, severity=severity, shown=span.start,
-        title=f"{_named(budget)}: {used} ({dollars(total)} of {dollars(amount)})",
+        title=f"{_named(budget)}: {used} ({dollars(total)} of {limit})",
         summary=(
-            f"{dollars(total)} of {dollars(amount)} spent in {_period(budget, span)}."
+            f"{dollars(total)} of {limit} spent in {_period(budget, span)}."
             f" This alert is for {level}%, which is {dollars(percent_of(amount, threshold))}."
         ),
         actual=total, expected=percent_of(amount, threshold), facts=_gone(spent.landing, amount, spent.reached),
@@ -173,13 +176,13 @@ def _forecast(budget: Budget, span: TimeRange, amount: int, landing: Landing, th
     level, expected = level_of(threshold), landing.expected
     low, high = landing.bounds(80)
     breached = crossed(expected, amount, threshold)
-    how = "forecast" if breached else "no longer forecast"
+    how, limit = "forecast" if breached else "no longer forecast", amount_text(amount, budget, span)
     return _finding(
         budget, span, f"forecast-{level}", kind="budget_forecast", breached=breached, shown=span.start,
         severity="warning" if threshold >= 100 else "info",
-        title=f"{_named(budget)}: {how} to reach {level}% ({dollars(expected)} of {dollars(amount)})",
+        title=f"{_named(budget)}: {how} to reach {level}% ({dollars(expected)} of {limit})",
         summary=(
-            f"{dollars(landing.spent)} of {dollars(amount)} spent in {_period(budget, span)}. The forecast for the end"
+            f"{dollars(landing.spent)} of {limit} spent in {_period(budget, span)}. The forecast for the end"
             f" is {dollars(expected)}, between {dollars(low)} and {dollars(high)} in 8 of 10 cases."
         ),
         actual=expected, expected=percent_of(amount, threshold), facts=_gone(landing, amount),

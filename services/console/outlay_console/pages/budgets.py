@@ -13,10 +13,11 @@ from starlette.exceptions import HTTPException
 from outlay_console.domain.roles import within_teams
 from outlay_console.pages.request import Context, PageRequest
 from outlay_kit.time_ranges import TimeRange
-from outlay_reports.budgets import BudgetPlan, BudgetStatus, plan_of
+from outlay_reports.budgets import BudgetPlan, BudgetStatus, amount_text, plan_of
 from outlay_reports.explore_links import range_pairs
 from outlay_reports.money import share
 from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.money import to_pico
 
 _LEVELS = {"over": "over", "warning": "warn", "ok": "good"}
 
@@ -35,6 +36,12 @@ class BudgetState:
     def used(self) -> Fraction:
         """How much of the amount is spent."""
         return share(Decimal(self.status.spent), Decimal(self.status.amount)) or Fraction(0)
+
+    @property
+    def amount(self) -> str:
+        """Its money of the period, for people."""
+        span = TimeRange(self.status.period_start, self.status.period_end)
+        return amount_text(to_pico(self.status.amount), self.plan, span)
 
     @property
     def form(self) -> str:
@@ -66,9 +73,9 @@ async def budgets(request: PageRequest) -> Context:
 async def budget(request: PageRequest) -> Context:
     """Return a budget, and how the periods before went. Raises HTTPException 404."""
     asked = [one for one in _visible(request) if one.id == request.path.get("id", "")]
-    if not asked:
+    if not asked or request.catalog is None:
         raise HTTPException(404, "This budget does not exist.")
-    plan = plan_of(asked[0], request.tenant)
+    plan = plan_of(asked[0], request.tenant, request.catalog.fx)
     (state,), past = await asyncio.gather(
         _states(request, asked[:1]), request.deps.forecasts.history(plan, request.now)
     )
@@ -93,7 +100,8 @@ def _visible(request: PageRequest) -> list[Budget]:
 
 
 async def _states(request: PageRequest, found: Sequence[Budget]) -> list[BudgetState]:
-    plans = [plan_of(budget, request.tenant) for budget in found]
+    rates = request.catalog.fx if request.catalog else ()
+    plans = [plan_of(budget, request.tenant, rates) for budget in found]
     statuses = await request.deps.forecasts.states(plans, request.now)
     shown = [
         BudgetState(budget, plan, status, _elapsed(status, request.now))

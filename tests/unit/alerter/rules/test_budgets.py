@@ -14,7 +14,7 @@ from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.watch import Budget
 from outlay_alerter.watchlist import Watchlist
 from outlay_reports.budgets import budget_period, crossed, percent_of
-from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog import Catalog, FxRate
 from outlay_schemas.catalog import watch as schema
 
 DOLLAR = 10**12
@@ -83,6 +83,17 @@ def test_every_threshold_has_its_figures_crossed_or_not() -> None:
     assert "from 2026-11-01 00:00 Europe/Berlin" in low.summary
     assert (high.breached, high.key.level) == (False, "100")
     assert high.title == "B budget: back below 100% ($60.00 of $100.00)"
+
+
+def test_an_alert_names_the_limit_as_it_is_written_and_in_usd() -> None:
+    spec = schema.Budget(
+        id="b", name="B", amount=Decimal(100), currency="EUR", forecast_thresholds=(Decimal(100),)
+    )
+    rate = FxRate.model_validate({"currency": "EUR", "usd": "1.1"})
+    (plan,) = Watchlist(Catalog(revision=1, created_at=AT, budgets=(spec,), fx=(rate,))).budgets("default")
+    *_, whole = budgets.findings(plan, budget_period(plan, AT), Spent(110 * DOLLAR))
+    assert (whole.breached, whole.expected) == (True, 110 * DOLLAR)
+    assert whole.title == "B budget: 100% used ($110.00 of $110.00 = €100.00)"
 
 
 def test_a_budget_of_zero_is_more_than_used_up_by_anything() -> None:

@@ -186,6 +186,24 @@ def test_a_currency_without_a_rate_and_a_gap_between_rates(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("fx", "problem"),
+    [
+        ("[]", "budgets.yaml:1 EUR has no rate"),
+        (
+            "- {currency: EUR, usd: 1.2, to: 2026-02-01}\n",
+            "budgets.yaml:1 EUR has no rate from 2026-02-01 on",
+        ),
+        ("- {currency: EUR, usd: 1.2}\n", None),
+    ],
+)
+def test_a_budget_in_a_currency_needs_a_rate_without_an_end(
+    tmp_path: Path, fx: str, problem: str | None
+) -> None:
+    budgets = "- {id: b, name: B, amount: 100, currency: EUR, timezone: UTC}\n"
+    assert _problems(tmp_path, fx=fx, budgets=budgets) == ([problem] if problem else [])
+
+
 def test_an_agreed_price_for_a_meter_that_nothing_is_paid_by(tmp_path: Path) -> None:
     negotiated = "- {id: deal, match: {provider: openai}, override: {input_token: 1, gb: 2}}\n"
     assert _problems(tmp_path, negotiated=negotiated) == [
