@@ -20,7 +20,7 @@ from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, encoder
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, ROLLUPS
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.chaos]
 MIB = 2**20
 COST = {
     "id": "h", "source": "hostile", "time": "2026-11-24T01:02:03.5Z", "kind": "llm", "sku": "gpt-5",
@@ -93,13 +93,13 @@ def test_p9_poison_on_every_topic_costs_no_restart_and_no_neighbour(
     pipeline.others.append(pipeline.service("alerter"))
     pipeline.start()
     began = [service.running.pid for service in pipeline.services]
-    neighbour = Neighbour(pipeline, make(60, seed=99))
-    before = neighbour.freshness(15)
+    neighbour = Neighbour(pipeline, make(40, seed=99))
+    before = neighbour.freshness(11)
     sink = KafkaSink(stores.kafka)
     hostile = records()
     for topic, values in hostile.items():
         deliver(sink, topic, values)
-    during = neighbour.freshness(30)
+    during = neighbour.freshness(25)
     sink.close()
     pipeline.settle(60)
     rows = pipeline.clickhouse.rows(

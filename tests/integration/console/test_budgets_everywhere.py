@@ -43,7 +43,7 @@ from outlay_reports.forecast.summary import budget_table
 from outlay_reports.money import about, usd
 from outlay_reports.report_table import Spent
 from outlay_schemas.alerts import Alert, alert_decoder
-from outlay_schemas.catalog import Catalog
+from outlay_schemas.catalog import Catalog, FxRate
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import CostEvent
@@ -76,7 +76,12 @@ TERMS: dict[str, dict[str, object]] = {
     "rolling": {"rolling_days": 7},
     "small": {"amount": 50},
     "charged": {"counts": "charged"},
+    "euros": {"amount": 3200, "currency": "EUR"},
 }
+RATES = (
+    FxRate.model_validate({"currency": "EUR", "usd": "1.25", "to": "2026-11-10"}),
+    FxRate.model_validate({"currency": "EUR", "usd": "1.5", "from": "2026-11-10"}),
+)
 
 
 def budget(name: str, **terms: object) -> Budget:
@@ -129,7 +134,7 @@ class Surfaces:
 
     def states(self) -> dict[str, BudgetStatus]:
         """Return how budgets stand by the function that reports and the command line call."""
-        plans = [plan_of(one, "acme") for one in BUDGETS]
+        plans = [plan_of(one, "acme", RATES) for one in BUDGETS]
         found = ForecastCache().states(CostReader(self.clickhouse), plans, NOW)
         return {one.budget: one for one in found}
 
@@ -144,12 +149,12 @@ def surfaces(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         clickhouse.command(f"TRUNCATE TABLE {table}")
     events = spending()
     write(writer, events)
-    shown = CatalogView(1, NOW, "", None, (), BUDGETS)
+    shown = CatalogView(1, NOW, "", None, (), BUDGETS, fx=RATES)
     dependencies = replace(rig.dependencies, catalog=lambda: shown)
     yield Surfaces(
         replace(rig, dependencies=dependencies),
         clickhouse,
-        Catalog(revision=1, created_at=NOW, budgets=BUDGETS),
+        Catalog(revision=1, created_at=NOW, budgets=BUDGETS, fx=RATES),
         events,
     )
     clickhouse.close()
@@ -212,6 +217,8 @@ async def test_the_console_shows_it(surfaces: Surfaces) -> None:
     for name, state in states.items():
         assert f"{usd(state.spent)} <span" in sections[name], name
         assert f"{usd(state.spent)} <span" in html.unescape(own[name].text), name
+        limit = usd(state.amount) if name != "euros" else "$4,000.00 = €3,200.00"
+        assert f"of {limit}</span>" in sections[name], name
         if state.forecast and state.forecast_low and state.forecast_high:
             low, high = about(Decimal(state.forecast_low)), about(Decimal(state.forecast_high))
             expected = f'{about(Decimal(state.forecast))} <span class="muted">({low}\u2013{high})'
@@ -231,6 +238,7 @@ def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:
         for name, state in surfaces.states().items():
             answer = client.get(f"/v1/budgets/{name}/status?mode=strict", headers=headers).json()
             assert (answer["spent"], answer.get("forecast")) == (state.spent, state.forecast), name
+            assert (answer["amount"], answer.get("usd_per_unit")) == (state.amount, state.usd_per_unit), name
             assert answer.get("unpriced", 0) == state.unpriced, name
             assert answer.get("runs_out_at") == (
                 None if state.runs_out_at is None else f"{state.runs_out_at:%Y-%m-%dT%H:%M:%SZ}"
@@ -251,6 +259,8 @@ def test_alerts_say_it(surfaces: Surfaces) -> None:
         found[alert.rule, alert.level] = alert
     for name, state in surfaces.states().items():
         assert found[name, "0.001"].actual == state.spent, name
+        limit = usd(state.amount) if name != "euros" else "$4,000.00 = €3,200.00"
+        assert f"of {limit} spent" in found[name, "0.001"].summary, name
         if state.forecast is not None:
             forecast = found[name, "forecast-0.001"]
             assert forecast.actual == state.forecast, name
@@ -280,7 +290,7 @@ def test_a_budget_that_is_removed_from_the_catalog_stands_nowhere(surfaces: Surf
 def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = surfaces.rig.dependencies.readers._settings
     monkeypatch.setattr("outlay.local.state.stores", lambda *_: (None, settings))
-    monkeypatch.setattr(command, "budget_plans", lambda *_: [plan_of(one, "acme") for one in BUDGETS])
+    monkeypatch.setattr(command, "budget_plans", lambda *_: [plan_of(one, "acme", RATES) for one in BUDGETS])
     monkeypatch.setattr(command, "SystemClock", lambda: surfaces.clock)
     result = CliRunner().invoke(app, ["budgets", "--json"], catch_exceptions=False)
     states = surfaces.states()
@@ -288,12 +298,13 @@ def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: py
     assert {name: one.get("forecast") for name, one in shown.items()} == {
         n: s.forecast for n, s in states.items()
     }
-    sheet = budget_table([plan_of(one, "acme") for one in BUDGETS], list(states.values()))
+    assert (shown["euros"]["amount"], shown["euros"]["usd_per_unit"]) == ("4000", "1.25")
+    sheet = budget_table([plan_of(one, "acme", RATES) for one in BUDGETS], list(states.values()))
     columns = [column.name for column in sheet.columns]
     week = CostQuery(TimeRange(NOW, NOW), ZoneInfo("UTC"), (), {}, ("acme",))
     week = replace(week, span=last_week(NOW, week))
     sections = build_digest(
-        DigestSources(CostReader(surfaces.clickhouse), surfaces.clickhouse, BUDGETS), week, NOW, None
+        DigestSources(CostReader(surfaces.clickhouse), surfaces.clickhouse, BUDGETS, RATES), week, NOW, None
     )
     (reviewed,) = [section.sheet for section in sections if section.heading == "Budgets"]
     assert reviewed is not None
