@@ -80,7 +80,7 @@ def decode_catalog(data: bytes) -> Catalog:
         "USD",
         *(r.currency for r in catalog.fx),
     }:
-        raise ValueError(f"budgets are in {', '.join(sorted(missing))}, for which there is no exchange rate")
+        raise ValueError(f"budgets need an exchange rate for {', '.join(sorted(missing))} in fx")
     return catalog
 
 
