@@ -1,6 +1,8 @@
 """What is really sent: a named error, or a price that says what was assumed. Never a guess in silence."""
 
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 from outlay.catalog import check, load_default
 from outlay.catalog.offline import Refused, price_lines
 from outlay_pricer.domain import CompiledCatalog, price
+from outlay_schemas.catalog import Catalog, FxRate, decode_catalog, encode_catalog
+from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.events import CostEvent
 
 PRICE = partial(price, catalog=CompiledCatalog(load_default()))
@@ -202,6 +206,15 @@ def test_a_budget_in_a_currency_needs_a_rate_without_an_end(
 ) -> None:
     budgets = "- {id: b, name: B, amount: 100, currency: EUR, timezone: UTC}\n"
     assert _problems(tmp_path, fx=fx, budgets=budgets) == ([problem] if problem else [])
+
+
+def test_a_catalog_whose_budget_has_no_rate_is_refused_by_who_reads_it() -> None:
+    budget = Budget(id="b", name="B", amount=Decimal(1), currency="EUR")
+    rate = FxRate(currency="EUR", usd=Decimal(1))
+    catalog = Catalog(revision=1, created_at=datetime(2026, 11, 1, tzinfo=UTC), budgets=(budget,), fx=(rate,))
+    assert decode_catalog(encode_catalog(catalog)) == catalog
+    with pytest.raises(ValueError, match="an exchange rate for EUR"):
+        decode_catalog(encode_catalog(catalog.model_copy(update={"fx": ()})))
 
 
 def test_an_agreed_price_for_a_meter_that_nothing_is_paid_by(tmp_path: Path) -> None:
