@@ -23,6 +23,8 @@ from outlay_schemas.events import AcceptedUsage, CostEvent
 from outlay_schemas.money import to_pico, to_usd
 
 PIECE = 10_000  # events that wait in memory to be sent
+STILL = 20.0
+"""Seconds in which nothing reached the ledger, after which what is missing is sent again."""
 
 
 class Why(Struct, frozen=True):
@@ -133,13 +135,30 @@ class ClosedMonths:
 
 
 def arrived(
-    ledger: LedgerReader, wanted: Selection, *, before: int, sent: int, clock: Clock, patience: float
+    ledger: LedgerReader,
+    wanted: Selection,
+    *,
+    before: int,
+    sent: int,
+    clock: Clock,
+    patience: float,
+    again: Callable[[], object],
 ) -> bool:
-    """Wait up to `patience` seconds until the ledger has `sent` new revisions; False if it has not. `before`: how many
-    of the selection had an older revision when the first was sent."""
-    deadline = clock.monotonic() + patience
-    while ledger.count(wanted) > before - sent:
-        if clock.monotonic() > deadline:
+    """Wait up to `patience` seconds until the ledger has `sent` new revisions; False if it has not.
+
+    `before`: how many of the selection had an older revision when the first was sent. `again` sends what is missing,
+    after `STILL` seconds in which nothing came: a pricer that did not have the catalog yet has priced it by an older.
+    """
+    least, moved = before, clock.monotonic()
+    deadline = moved + patience
+    while (left := ledger.count(wanted)) > before - sent:
+        now = clock.monotonic()
+        if now > deadline:
             return False
+        if left < least:
+            least, moved = left, now
+        elif now - moved > STILL:
+            again()
+            moved = clock.monotonic()
         clock.sleep(0.5)
     return True

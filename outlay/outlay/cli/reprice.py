@@ -168,16 +168,18 @@ def _reprice(wanted: Selection, groups: list[str], dry_run: bool, patience: floa
         older = dataclasses.replace(wanted, before_revision=catalog.revision)
         ledger = LedgerReader(clickhouse)
         before = ledger.count(older)
-        with open_sink(dry_run=dry_run) as sink, working(f"pricing {counted(before, 'event')} again"):
+        with open_sink(dry_run=dry_run) as sink:
             rest = "events were sent with their new price, the others were not"
-            result = price_again(
-                ledger, catalog, sink, wanted, groups, progress=lambda sent: progress(f"{sent:,} {rest}")
+            with working(f"pricing {counted(before, 'event')} again"):
+                result = price_again(
+                    ledger, catalog, sink, wanted, groups, progress=lambda sent: progress(f"{sent:,} {rest}")
+                )
+            progress(
+                f"all {counted(result.sent, 'event')} with a new price were sent, and reach the ledger later"
             )
-        progress(
-            f"all {counted(result.sent, 'event')} with a new price were sent, and reach the ledger later"
-        )
-        with working("waiting for the ledger"):
-            done = not result.sent or arrived(
-                ledger, older, before=before, sent=result.sent, clock=SystemClock(), patience=patience
-            )
+            with working("waiting for the ledger"):
+                done = not result.sent or arrived(
+                    ledger, older, before=before, sent=result.sent, clock=SystemClock(), patience=patience,
+                    again=lambda: price_again(ledger, catalog, sink, wanted, ()),
+                )  # fmt: skip
     return result, not done

@@ -32,6 +32,8 @@ MODELS = (
     ("unknown", "unknown-1"),
 )
 _CUT: dict[str, dict[str, int]] = {"minute": {}, "hour": {"minute": 0}, "day": {"minute": 0, "hour": 0}}
+READ_BY = {"outlay-pricer": (USAGE_EVENTS,), "outlay-aggregator": (COST_EVENTS, DEAD_LETTER)}
+"""The topics that the group of a service reads."""
 _VIEWS = {"minute": "costs_minutely", "hour": "costs_hourly", "day": "costs_daily"}
 Book = dict[Cell, tuple[Decimal, int, int]]
 
@@ -131,6 +133,7 @@ class Pipeline:
         self.others: list[Service] = []
         self.clickhouse = ClickHouseClient(stores.writer, self.env["OUTLAY_CLICKHOUSE_DATABASE"])
         self.kills = 0
+        self._began: dict[str, Mapping[int, int]] = {}
 
     @property
     def tenant(self) -> str:
@@ -150,9 +153,24 @@ class Pipeline:
     def start(self) -> "Pipeline":
         if how := self._broken.get("ingest"):
             self.ingest.module, self.ingest.env["OUTLAY_BROKEN"] = "tests.support.chaos.broken", how
+        with closing(Offsets(self.stores.kafka)) as offsets:
+            self._began = {
+                topic.name: offsets.ends(topic.name) for topic in (USAGE_EVENTS, COST_EVENTS, DEAD_LETTER)
+            }
         for service in reversed(self.services):
             service.start()
         return self
+
+    def read_again(self, name: str) -> str:
+        """Have the pricer or the aggregator read all that was written since this pipeline started, as another group,
+        which is returned. What other tests wrote before that may take an hour."""
+        service = {"pricer": self.pricer, "aggregator": self.aggregator}[name]
+        assert service.stop() == 0
+        group = f"again-{self.tenant}"
+        self._commit(group, {topic.name: self._began[topic.name] for topic in READ_BY[f"outlay-{name}"]})
+        service.env[f"OUTLAY_{name.upper()}_GROUP"] = group
+        service.start()
+        return group
 
     def stop(self) -> None:
         for service in self.services:
@@ -192,19 +210,21 @@ class Pipeline:
     def skip(self) -> None:
         """Stop, and have the groups go on after all that waits: the backlog of a control delays no other test."""
         self.stop()
-        offsets = Offsets(self.stores.kafka)
-        read = {"outlay-pricer": [USAGE_EVENTS], "outlay-aggregator": [COST_EVENTS, DEAD_LETTER]}
-        for group, topics in read.items():
-            ends = {
-                TopicPartition(topic.name, partition): OffsetAndMetadata(end, "", -1)
-                for topic in topics
-                for partition, end in offsets.ends(topic.name).items()
-            }
-            servers = self.stores.kafka.bootstrap
-            with closing(KafkaConsumer(bootstrap_servers=servers, group_id=group)) as consumer:
-                consumer.assign(list(ends))
-                consumer.commit(ends)
-        offsets.close()
+        with closing(Offsets(self.stores.kafka)) as offsets:
+            for group, topics in READ_BY.items():
+                self._commit(group, {topic.name: offsets.ends(topic.name) for topic in topics})
+
+    def _commit(self, group: str, places: Mapping[str, Mapping[int, int]]) -> None:
+        offsets = {
+            TopicPartition(topic, partition): OffsetAndMetadata(offset, "", -1)
+            for topic, found in places.items()
+            for partition, offset in found.items()
+        }
+        with closing(
+            KafkaConsumer(bootstrap_servers=self.stores.kafka.bootstrap, group_id=group)
+        ) as consumer:
+            consumer.assign(list(offsets))
+            consumer.commit(offsets)
 
     def book(self, grain: str) -> Book:
         """What a reader sees."""

@@ -17,15 +17,11 @@ from outlay_schemas.topics import COST_EVENTS, USAGE_EVENTS
 
 
 def replay(pipeline: Pipeline, events: Sequence[UsageEvent]) -> int:
-    """P5: read all of cost.events a second time; return the wrong cells, and one if a byte changed."""
+    """P5: read its part of cost.events a second time; return the wrong cells, and one if a byte changed."""
     Sender(pipeline.ingest, events, rate=10_000).join()
     pipeline.settle()
     before = export(pipeline)
-    pipeline.aggregator.stop()
-    group = f"replay-{pipeline.tenant}"
-    pipeline.aggregator.env["OUTLAY_AGGREGATOR_GROUP"] = group
-    pipeline.aggregator.start()
-    pipeline.settle(aggregator=group)
+    pipeline.settle(aggregator=pipeline.read_again("aggregator"))
     return pipeline.mismatches(events) + (export(pipeline) != before)
 
 
@@ -46,11 +42,7 @@ def correct(pipeline: Pipeline, events: Sequence[UsageEvent]) -> int:
     sender.join()
     pipeline.settle()
     wrong = pipeline.mismatches(corrected)
-    group = f"correct-{pipeline.tenant}"
-    pipeline.pricer.stop()
-    pipeline.pricer.env["OUTLAY_PRICER_GROUP"] = group  # every older body comes again, after the newer ones
-    pipeline.pricer.start()
-    pipeline.settle(pricer=group)
+    pipeline.settle(pricer=pipeline.read_again("pricer"))  # older bodies come again, after the newer ones
     return wrong + pipeline.mismatches(corrected)
 
 
