@@ -69,7 +69,7 @@ class Guarded:
         async def answer(request: Request) -> Response:
             session = self._shell.session(request)
             asked = Asked(request, session, session.tenant == self._operator)
-            tab = request.path_params.get("part", path.split("/")[2] if path.count("/") > 1 else "budgets")
+            tab = request.path_params.get("part", path.split("/")[2] if path.count("/") > 1 else TABS[0])
             try:
                 if tab not in TABS or ("part" in request.path_params and tab not in forms.MODELS):
                     raise HTTPException(404, "This page does not exist.")

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from outlay.setup.desk import Desk
 from outlay.setup.first_run import FirstRun
-from outlay.setup.guard import Audit, Guarded
+from outlay.setup.guard import Asked, Audit, Guarded
 from outlay.setup.key_pages import KeyPages
 from outlay.setup.pages import CatalogPages
 from outlay.setup.proposal_pages import ProposalPages
@@ -23,6 +24,7 @@ def more(deps: Dependencies, desk: Desk, tell_end: Callable[[str, datetime], Non
         guarded = Guarded(shell, settings.operator, approval=settings.approval)
         audit = Audit(deps.actions.audit, clock)
         return [
+            guarded.route("/setup", _first_page),
             *KeyPages(guarded, settings.keys_file, tell_end, clock).routes(),
             *FirstRun(guarded, deps, desk).routes(),
             # Before the pages of parts: no part is called `proposals`.
@@ -31,3 +33,7 @@ def more(deps: Dependencies, desk: Desk, tell_end: Callable[[str, datetime], Non
         ]
 
     return routes
+
+
+async def _first_page(asked: Asked) -> Response:
+    return RedirectResponse(f"/setup/{asked.tabs[0]}", 303)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from outlay_console.adapters.readers import Readers
@@ -120,6 +120,7 @@ class Api:
         """Return where it answers."""
         reports = tuple((name, known) for name, (_, known) in REPORTS.items())
         return [
+            *(Route(path, _to_reference) for path in ("/api", "/api/v1", "/api/v1/reports")),
             Route("/api/v1/reports/{report}", measured("api", self.clock, self._report), methods=["GET"]),
             *reference_routes(lambda: document(reports)),
         ]
@@ -150,6 +151,10 @@ class Api:
             return Problem(HTTPStatus.TOO_MANY_REQUESTS, "wrong_keys", what, retry_after=wait).response()
         what = "this key may not read; send Authorization: Bearer KEY, of: outlay keys create --scope read"
         return Problem(HTTPStatus.UNAUTHORIZED, "key_unknown", what).response()
+
+
+async def _to_reference(_: Request) -> Response:
+    return RedirectResponse("/docs", 303)
 
 
 def _check(params: QueryParams, known: frozenset[str]) -> None:

@@ -51,6 +51,9 @@ def test_a_route_without_a_session_is_one_that_was_meant() -> None:
         "/docs",
         "/docs.css",
         "/openapi.json",
+        "/api",
+        "/api/v1",
+        "/api/v1/reports",
     } == OPEN
 
 

@@ -5,15 +5,16 @@ import re
 import zipfile
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from tests.support.console_routes import addresses
 from tests.support.setup_rig import SetupRig
 
 from outlay.catalog import load
 from outlay.catalog.publish import same_content
-from outlay_console.domain.roles import LEAST, ROLES, covers
+from outlay_console.domain.roles import LEAST, ROLES, Role, covers
 
 BUDGET = {"f.id": "growth", "f.name": "Growth", "f.amount": "5000", "f.scope": "team: growth"}
 
@@ -24,7 +25,7 @@ def rig(tmp_path: Path) -> SetupRig:
 
 
 def test_the_table_of_roles_has_every_route_of_set_up_and_no_other(rig: SetupRig) -> None:
-    table = {(method, path) for method, path in LEAST if path.startswith("/setup/")}
+    table = {(method, path) for method, path in LEAST if path.startswith("/setup")}
     assert {(method, path) for method, _, path in rig.addresses()} == table
 
 
@@ -38,6 +39,38 @@ async def test_every_route_lets_in_whom_the_table_names_and_refuses_the_others(r
             answer = await rig.client.request(method, path, data={} if method == "POST" else None)
             assert (answer.status_code == 403) is not covers(role, LEAST[method, route]), (role, path)  # type: ignore[arg-type]
     assert len(rig.desk.kept) == 1
+
+
+NO_PAGE = {
+    "/stream", "/metrics",  # for programs
+    "/notes", "/notes/a-globex", "/views/a-globex", "/opportunities/a-globex",  # only forms are below
+    "/setup/channels/a-globex", "/setup/keys/a-globex",
+}  # fmt: skip
+"""Not pages, though an address begins with them."""
+
+
+async def test_an_address_without_its_last_part_leads_to_a_page(rig: SetupRig) -> None:
+    found = {path for _, path in addresses(rig.console)}
+    above = {str(one) for path in found for one in PurePosixPath(path).parents}
+    for tenant in ("default", "globex"):
+        rig.log_in_as("admin", tenant)
+        missing = set()
+        for path in above:
+            answer = await rig.client.get(path, follow_redirects=True)
+            if "This page does not exist." in answer.text:
+                missing.add(path)
+        assert missing == NO_PAGE
+
+
+@pytest.mark.parametrize("tenant", ["default", "globex"])
+@pytest.mark.parametrize("role", ["editor", "approver", "admin"])
+async def test_set_up_opens_at_its_first_page(rig: SetupRig, tenant: str, role: Role) -> None:
+    rig.log_in_as(role, tenant)
+    answer = await rig.client.get("/setup", follow_redirects=True)
+    assert (answer.status_code, answer.url.path) == (200, "/setup/start")
+    assert answer.text.index('href="/setup/start" aria-current="page"') < answer.text.index(
+        'href="/setup/budgets"', answer.text.index('aria-label="Set-up"')
+    ), "the first of its tabs"
 
 
 async def test_a_post_from_another_site_changes_nothing(rig: SetupRig) -> None:

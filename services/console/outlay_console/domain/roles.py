@@ -38,6 +38,9 @@ LEAST: Mapping[tuple[str, str], Role | Literal["open"]] = {
     ("GET", "/stream/figures"): "viewer",
     ("GET", "/stream/events"): "viewer",
     ("GET", "/metrics/money"): "viewer",
+    ("GET", "/api"): OPEN,
+    ("GET", "/api/v1"): OPEN,
+    ("GET", "/api/v1/reports"): OPEN,
     ("GET", "/api/v1/reports/{report}"): "viewer",
     ("GET", "/login"): OPEN,
     ("POST", "/login"): OPEN,
@@ -49,6 +52,7 @@ LEAST: Mapping[tuple[str, str], Role | Literal["open"]] = {
     ("GET", "/docs.css"): OPEN,
     ("GET", "/openapi.json"): OPEN,
     # The pages of Set-up, where the console has them. How far an editor's changes go, the tenant says.
+    ("GET", "/setup"): "editor",
     ("GET", "/setup/start"): "editor",
     ("GET", "/setup/start/state"): "editor",
     ("POST", "/setup/start/key"): "admin",
