@@ -14,7 +14,7 @@ from outlay.cli.actor import actor
 from outlay.cli.audit_log import store_action
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, OtherCatalog, Tenant
-from outlay.cli.output import CommandError, line, print_json, print_report, print_rows, unknown
+from outlay.cli.output import CommandError, line, note, print_json, print_report, print_rows, unknown
 from outlay.cli.report_query import budget_plans
 from outlay.cli.stores import open_clickhouse, open_costs, published_or_none, read_folder
 from outlay.embedded.errors import NotRunningError
@@ -29,15 +29,20 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.settings import load
 from outlay_reports.adapters.forecast_cache import ForecastCache
+from outlay_reports.alert_list import MOST, AlertList, alert_statement
 from outlay_reports.forecast.summary import budget_table
 from outlay_reports.incidents import Incident, incidents
 from outlay_reports.money import counted
-from outlay_schemas.alerts import ActionKind, Alert, AlertAction, alert_decoder
+from outlay_schemas.alerts import ActionKind, Alert, AlertAction
 
 app = App("alerts", "List, acknowledge and test alerts.")
 app.command("backtest")(backtest.backtest)
 
 _ADD = "add it to channels.yaml (docs/notifications.md), or set OUTLAY_ALERTER_SLACK_URL"
+_LISTED = alert_statement(
+    "({tenant:String} = '' OR tenant = {tenant:String})"
+    " AND ({all:Bool} OR state != 'resolved' OR ended_reason = 'expected')"
+)
 AlertId = Annotated[str, Argument(metavar="ALERT", help="Id of an alert, or its first characters.")]
 Note = Annotated[str, Option(help="A comment, included in notifications.")]
 
@@ -66,20 +71,20 @@ def budgets(tenant: Tenant = "", as_json: AsJson = False) -> None:
 @app.command("list")
 def list_alerts(
     everything: Annotated[bool, Option("--all", help="Also resolved alerts.")] = False,
+    tenant: Tenant = "",
+    limit: Annotated[int, Option(min=1, max=100_000, help="At most this many alerts.")] = MOST,
     as_json: AsJson = False,
 ) -> None:
     """Show the alerts that are firing, the newest first: one line for each incident. --json has every alert."""
-    with open_clickhouse() as clickhouse:
-        rows = clickhouse.rows(
-            "SELECT body, if(ended_reason = '', state, ended_reason) AS stands FROM alerts FINAL"
-            " WHERE {all:Bool} OR state != 'resolved' OR ended_reason = 'expected'"
-            " ORDER BY written_at DESC LIMIT 1000",
-            {"all": everything},
-        )
+    with open_clickhouse(tenant) as clickhouse:
+        bound = {"tenant": tenant, "all": everything, "limit": limit}
+        listed = AlertList.of(clickhouse.rows(_LISTED, bound))
     now = f"{SystemClock().now():%Y-%m-%d %H:%M} UTC"
-    alerts = [(alert_decoder.decode(row["body"]), row["stands"]) for row in rows]
+    alerts = listed.alerts
     if not everything:  # without those of a period that has ended
         alerts = [(alert, state) for alert, state in alerts if alert.facts.get("until", now) >= now]
+    if listed.left_out:
+        note(f"{listed.left_out} For more: --limit {listed.stored}")
     if as_json:
         print_json([{**msgspec.to_builtins(alert), "state": state} for alert, state in alerts])
         return

@@ -13,6 +13,7 @@ from outlay_console.domain.roles import within_teams
 from outlay_console.domain.saved import NOTE, NOTES, SAVED_VIEWS, Note, SavedView, saved_view
 from outlay_console.domain.view import Bucket, View, starts_of
 from outlay_kit.time_ranges import TimeRange, floor_to
+from outlay_reports.alert_list import MOST, AlertList
 from outlay_reports.incidents import Incident, incidents
 from outlay_reports.money import completeness
 from outlay_reports.range_sums import Selection, needs_ledger, sums
@@ -207,16 +208,24 @@ class RollupReader:
 
     async def incidents(self) -> list[Incident]:
         """Return the incidents: open ones first, then the most severe, then the newest."""
-        return sorted(self._seen(await self.reader.rows(queries.ALERTS)), key=lambda one: one.order)
+        return (await self.alerts())[0]
+
+    async def alerts(self) -> tuple[list[Incident], str]:
+        """Return the incidents, and a sentence if there are more alerts."""
+        listed = AlertList.of(await self.reader.rows(queries.ALERTS, limit=MOST))
+        found = sorted(self._seen(listed.incidents), key=lambda one: one.order)
+        if self.reader.teams and listed.left_out:  # the numbers are about other teams, too
+            return found, f"Only the newest {MOST:,} alerts were searched for those of your teams."
+        return found, listed.left_out
 
     async def incident(self, alert: str) -> Incident | None:
         """Return the incident of an alert."""
-        found = self._seen(await self.reader.rows(queries.INCIDENT, id=alert))
+        found = self._seen(_incidents(await self.reader.rows(queries.INCIDENT, id=alert)))
         return next((one for one in found if alert in [part.id for part in one.alerts]), None)
 
-    def _seen(self, rows: Sequence[Mapping[str, Any]]) -> list[Incident]:
-        """Return the incidents of some rows: for a viewer of teams, those that are about these teams and no others."""
-        found, teams = _incidents(rows), self.reader.teams
+    def _seen(self, found: Sequence[Incident]) -> list[Incident]:
+        """Return the incidents that may be seen: by a viewer of teams, those about these teams and no others."""
+        teams = self.reader.teams
         return [one for one in found if all(within_teams(part.scope_values, teams) for part in one.alerts)]
 
     async def alert_messages(self, incident: Incident) -> list[tuple[datetime, str, str]]:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from outlay_console.domain.view import JOINT, View
 from outlay_kit.time_ranges import TimeRange
+from outlay_reports.alert_list import alert_statement
 from outlay_reports.range_sums import Query, Selection, between, conditions, sums, windows
 from outlay_schemas.events import Grain
 
@@ -106,9 +107,7 @@ SELECT provider, sku, kind, sum(d.unpriced_events) AS unpriced, sum(d.events) AS
 FROM costs_daily AS d WHERE tenant = {tenant:String} AND time >= toDateTime({low:UInt32}, 'UTC')
 GROUP BY provider, sku, kind HAVING unpriced > 0 ORDER BY unpriced DESC, provider, sku LIMIT 100"""
 
-ALERTS = """
-SELECT id, if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL
-WHERE tenant = {tenant:String} ORDER BY state = 'resolved', written_at DESC LIMIT 200"""
+ALERTS = alert_statement("tenant = {tenant:String}")
 
 INCIDENT = """
 SELECT id, if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL

@@ -19,8 +19,8 @@ Actions = Mapping[tuple[str, str], AlertAction]
 
 async def alerts(request: PageRequest) -> Context:
     """Return open incidents, acknowledged ones, and resolved ones, as far as the filters leave them."""
-    every, actions = await asyncio.gather(
-        request.rollups.incidents(), request.rollups.alert_actions(request.now)
+    (every, left_out), actions = await asyncio.gather(
+        request.rollups.alerts(), request.rollups.alert_actions(request.now)
     )
     chosen = {name: request.params.get(name, "") for name in (*_FILTERS, "within", "group")}
     days = int(chosen["within"]) if chosen["within"] in _DAYS else 0
@@ -36,6 +36,7 @@ async def alerts(request: PageRequest) -> Context:
     ]
     return {
         "every": len(every),
+        "left_out": left_out,
         "chosen": chosen,
         "choices": {
             name: sorted({value for one in every for value in of(one)}) for name, of in _FILTERS.items()
