@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import yaml
 from tests.support.console_rig import NOW, Rig
-from tests.support.stack import Stack
+from tests.support.stack import Stack, environment
+from typer.testing import CliRunner
 
+from outlay.cli.dead_letters import app
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_schemas.events import encoder
 
 pytestmark = pytest.mark.stack
 
@@ -66,6 +69,31 @@ def test_the_panel_of_spend_is_right(rig: Rig, stack: Stack) -> None:
     rows = clickhouse.rows(expand(queries()["spend: Spend by team A"]))
     clickhouse.close()
     assert sum((row["usd"] for row in rows), Decimal(0)) == rig.spent(NOW - timedelta(days=7), NOW)
+
+
+async def test_dead_letters_are_those_of_the_console_and_of_the_command_line(
+    rig: Rig, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = stack.writer.model_copy(update={"database": "console"})
+    clickhouse = ClickHouseClient(writer)
+    for name in ("open", "open too", "sent again"):
+        row = {"id": name, "tenant": "acme", "stage": "pricer", "code": f"of_panel_{name[:4]}", "at": NOW}
+        clickhouse.insert_json_lines("dead_letters", encoder.encode(row))
+    row = {"id": "sent again", "tenant": "acme"}
+    clickhouse.insert_json_lines("dead_letter_replays", encoder.encode(row))
+    clickhouse.close()
+    reader = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
+    panel = {row["code"]: row["inputs"] for row in reader.rows(expand(queries()["spend: Dead letters A"]))}
+    reader.close()
+    for name, value in environment(stack.kafka, writer).items():
+        monkeypatch.setenv(name, value)
+    answer = CliRunner().invoke(app, ["list", "--tenant", "acme", "--json"])
+    assert {row["code"]: row["dead_letters"] for row in json.loads(answer.stdout)} == panel
+    page = (await (await rig.logged_in()).get("/quality")).text
+    shown = re.findall(r"<tr><td><code>(\w+)</code></td><td>\w+</td><td class=\"num\">(\d+)</td>", page)
+    assert {code: int(count) for code, count in shown} == panel
+    assert panel["of_panel_open"] == 2
+    assert "of_panel_sent" not in panel
 
 
 def test_panels_ask_sources_that_are_provisioned() -> None:

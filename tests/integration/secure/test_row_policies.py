@@ -81,7 +81,6 @@ OTHERS = [
     "SELECT * FROM outlay.catalogs",
     "SELECT * FROM outlay.alert_endpoints",
     "SELECT * FROM outlay.alert_outbox",
-    "SELECT * FROM outlay.dead_letter_replays",
     "INSERT INTO outlay.ledger (tenant) VALUES ('acme')",
     "SET readonly = 0",
 ]
