@@ -21,6 +21,7 @@ from msgspec import structs
 from outlay_alerter.detection.predictors import KEPT, Predictor
 from outlay_alerter.detection.recurrence import ALIKE, Episodes, LeftLevel, limit_of, monthly_peak
 from outlay_alerter.detection.robust_stats import Ring, usual_size
+from outlay_alerter.detection.season_places import SeasonPlaces
 from outlay_alerter.detection.tuning import DAY, WEEK, Status, Tuning, Verdict
 
 _PASSES_OF_DAY, _PASSES_OF_WEEK = 9, 6
@@ -33,8 +34,6 @@ _LEFT = 4
 _BATCHES = 100
 _DAYS = 110
 """Days that are remembered for what comes back each month."""
-_APART = 4
-"""Places between the day of the week and the day of the weekend, which are not neighbours."""
 _LARGEST = 60.0
 """Nothing that is likely is larger on the scale: 1e25 times what is usual."""
 Consulted = Sequence[tuple[Predictor, int, float | None]]
@@ -51,9 +50,7 @@ class Detector:
         """Where the scale turns from linear to logarithmic; 0: not known yet."""
         self._idle = False
         """Whether there was a whole history of nothing but zeros."""
-        self._day_places = -(-DAY // max(tuning.step, 300))
-        self._week_place = max(min(tuning.step, DAY), 3600)
-        self._week_places = -(-WEEK // self._week_place)
+        self.places = SeasonPlaces(tuning)
         self.predictors = self._new_predictors()
         self._consulted: tuple[datetime, int, Consulted] | None = None
         """What the predictors say of a window, and where its noise is, until one is learned."""
@@ -70,17 +67,17 @@ class Detector:
 
     def _new_predictors(self) -> list[Predictor]:
         step, levels, spans = self.tuning.step, self.tuning.level_windows, self.tuning.spans
-        day, week = self._day_places, self._week_places
-        noises = 1 if step > DAY else week if step == DAY else 2 * day + _APART
+        noises = self.places.noises
         predictors = [Predictor(0, 0, levels, spans, places=0, noises=noises)]
         if step < DAY:
-            places = 2 * day + _APART
+            places = self.places.day
             predictors.append(
                 Predictor(DAY // step, _PASSES_OF_DAY, levels, spans, places=places, noises=noises)
             )
         if step <= DAY:
+            places = self.places.week
             predictors.append(
-                Predictor(WEEK // step, _PASSES_OF_WEEK, levels, spans, places=week, noises=noises)
+                Predictor(WEEK // step, _PASSES_OF_WEEK, levels, spans, places=places, noises=noises)
             )
         return predictors
 
@@ -262,7 +259,7 @@ class Detector:
             return self._consulted[1:]
         found: list[tuple[Predictor, int, float | None]] = []
         reference: float | None = None
-        all_places = self.places(at)
+        all_places = self.places.find(at)
         for n, (predictor, places) in enumerate(zip(self.predictors, all_places, strict=True)):
             usual = predictor.usual(places, reference)
             reference = predictor.shape(usual) if n or self.tuning.step == DAY else None
@@ -270,19 +267,6 @@ class Detector:
         where = all_places[1 if len(all_places) > 1 else 0][0]
         self._consulted = at, where, found
         return where, found
-
-    def places(self, at: datetime) -> list[Sequence[int]]:
-        """Return where a window is in the season of each predictor."""
-        local, step = at.astimezone(self.tuning.zone), self.tuning.step
-        seconds = local.hour * 3600 + local.minute * 60 + local.second
-        weekday = 6 if local.date() in self.tuning.holidays else local.weekday()
-        week = (weekday * DAY + seconds) // self._week_place
-        if step >= DAY:
-            of_week: list[Sequence[int]] = [(0,), (week,)]
-            return of_week[: len(self.predictors)]
-        day = seconds // max(step, 300)
-        weekend = self._day_places + _APART + day
-        return [(0,), (weekend, day) if weekday > 4 else (day, weekend), (week,)]
 
     def scaled(self, value: float) -> float:
         """Return a value on the scale of the detector."""
