@@ -13,7 +13,7 @@ from outlay.cli import backtest
 from outlay.cli.actor import actor
 from outlay.cli.audit_log import store_action
 from outlay.cli.help import App
-from outlay.cli.options import AsJson, OtherCatalog, Tenant
+from outlay.cli.options import AsJson, OtherCatalog, Tenant, a_line
 from outlay.cli.output import CommandError, line, note, print_json, print_report, print_rows, unknown
 from outlay.cli.report_query import budget_plans
 from outlay.cli.stores import open_clickhouse, open_costs, published_or_none, read_folder
@@ -44,7 +44,7 @@ _LISTED = alert_statement(
     " AND ({all:Bool} OR state != 'resolved' OR ended_reason = 'expected')"
 )
 AlertId = Annotated[str, Argument(metavar="ALERT", help="Id of an alert, or its first characters.")]
-Note = Annotated[str, Option(help="A comment, included in notifications.")]
+Note = Annotated[str, Option(callback=a_line, help="A comment, included in notifications.")]
 
 
 def budgets(tenant: Tenant = "", as_json: AsJson = False) -> None:

@@ -1,7 +1,6 @@
 """The command that puts a note on the console's charts."""
 
 from typing import Annotated
-from uuid import uuid4
 
 import msgspec
 from typer import Argument, Option
@@ -14,8 +13,7 @@ from outlay.cli.output import CommandError, line
 from outlay.cli.stores import open_clickhouse
 from outlay_kit.clock import SystemClock
 from outlay_reports.adapters.cost_reader import CostReader
-
-_LONGEST = 500
+from outlay_schemas.notes import new_note
 
 
 def note(
@@ -30,13 +28,14 @@ def note(
         outlay note "support chat moved to gpt-5-mini"
         outlay note "launch in Europe" --at 2026-11-24T09:00:00Z --tenant acme
     """
-    if not text.strip() or len(text) > _LONGEST or not text.isprintable():
-        raise CommandError("a note is one line of text", f"write at most {_LONGEST} characters")
-    now = SystemClock().now()
-    moment, name, who = read_moment(at) if at else now, uuid4().hex, actor()
+    now, who = SystemClock().now(), actor()
+    try:
+        found = new_note(text, read_moment(at) if at else now, who, who)
+    except ValueError as error:
+        raise CommandError(str(error), 'such as: outlay note "new model in production"') from None
     with open_clickhouse(tenant or "", write=True) as clickhouse:
         whose = one_tenant(CostReader(clickhouse), tenant)
-        store_action(clickhouse, "notes.write", name, tenant=whose, at=moment.isoformat(), text=text)
-        row = {"tenant": whose, "id": name, "at": moment, "text": text, "author": who, "author_name": who}
-        clickhouse.insert_json_lines("notes", msgspec.json.encode({**row, "written_at": now}))
-    line(f"noted at {moment:%Y-%m-%d %H:%M} UTC for {whose}")
+        about = {"at": found.at.isoformat(), "text": found.text}
+        store_action(clickhouse, "notes.write", found.id, tenant=whose, **about)
+        clickhouse.insert_json_lines("notes", msgspec.json.encode(found.row(whose, now)))
+    line(f"noted at {found.at:%Y-%m-%d %H:%M} UTC for {whose}")

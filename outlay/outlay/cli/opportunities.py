@@ -9,7 +9,7 @@ from typer import Option
 
 from outlay.cli.actor import actor
 from outlay.cli.audit_log import store_action
-from outlay.cli.options import From, Tenant, To, Tz
+from outlay.cli.options import From, Tenant, To, Tz, a_line
 from outlay.cli.output import CommandError, err, line, unknown
 from outlay.cli.report_query import Output
 from outlay.cli.stores import open_clickhouse, read_published
@@ -49,7 +49,7 @@ def opportunities(
     effort: Annotated[Effort | None, Option(metavar="<low|medium|high>", help="How much work it is.")] = None,
     dismiss: Annotated[str | None, Option(metavar="ID", help="Stop showing this one.")] = None,
     restore: Annotated[str | None, Option(metavar="ID", help="Show this one again.")] = None,
-    reason: Annotated[str, Option(help="Why it is dismissed, or a note.")] = "",
+    reason: Annotated[str, Option(callback=a_line, help="Why it is dismissed, or a note.")] = "",
     dismissed: Annotated[bool, Option("--dismissed", help="Also show dismissed and done ones.")] = False,
     to: Output,
 ) -> None:

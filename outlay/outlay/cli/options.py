@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from outlay.cli.output import CommandError, note, unknown
 from outlay_schemas.dimensions import ROLLED, WELL_KNOWN
+from outlay_schemas.notes import line_of
 
 Format = Literal["table", "csv", "json", "markdown"]
 _SUFFIXES = {
@@ -117,6 +118,14 @@ def write_file(file: Path | None, text: str) -> None:
     except OSError as error:
         raise CommandError(f"{file} cannot be written: {error.strerror}", "give another file") from None
     note(f"written: {file}", "dim")
+
+
+def a_line(text: str) -> str:
+    """Check a comment or a reason, as the console does. Raises BadParameter."""
+    try:
+        return line_of(text, "comment")
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def read_moment(text: str, option: str = "--at") -> datetime:

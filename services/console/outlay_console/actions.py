@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from outlay_console import metrics
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.rollup_reader import RollupReader
-from outlay_console.domain.saved import MOST_VIEWS, NAME, Note, SavedView, stored_view
+from outlay_console.domain.saved import MOST_VIEWS, NAME, SavedView, stored_view
 from outlay_console.domain.view import ViewError, read_moment, read_zone
 from outlay_console.sessions import Session
 from outlay_console.web import one_line
@@ -22,6 +22,7 @@ from outlay_kit.settings import ClickHouseSettings
 from outlay_reports.adapters.savings import CLOSED, EFFORTS, STATUSES, Decision
 from outlay_schemas.alerts import ActionKind, AlertAction
 from outlay_schemas.events import encoder
+from outlay_schemas.notes import new_note
 
 Table = Literal["alert_actions", "dismissals", "saved_views", "notes"]
 
@@ -145,15 +146,10 @@ class Actions:
         """Write a note (`target` is `new`), or delete it. Raises as `act` does."""
         writer = self._writer(session)
         if target == NEW:
-            text = one_line(form, "text")
-            if not text:
-                raise HTTPException(400, "Say in the note what happened.")
             try:
-                zone = read_zone(form.get("tz", "UTC"))
-                note = Note(
-                    uuid4().hex, read_moment(form.get("at", ""), "at", zone), text, session.actor, session.who
-                )
-            except ViewError as error:
+                at = read_moment(form.get("at", ""), "at", read_zone(form.get("tz", "UTC")))
+                note = new_note(form.get("text", ""), at, session.actor, session.who)
+            except (ViewError, ValueError) as error:
                 raise HTTPException(400, str(error)) from error
         else:
             found = await rollups.note(target)
@@ -166,9 +162,7 @@ class Actions:
         await audited(
             self.audit, session, f"notes.{'delete' if deleted else 'write'}", note.id, details, now=now
         )
-        await writer.write(
-            "notes", asdict(note) | {"tenant": session.tenant, "deleted": deleted, "written_at": now}
-        )
+        await writer.write("notes", note.row(session.tenant, now, deleted=deleted))
         metrics.ACTIONS.labels("note").inc()
 
     def _writer(self, session: Session) -> ActionWriter:

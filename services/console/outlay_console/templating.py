@@ -21,6 +21,7 @@ from outlay_reports import money
 from outlay_reports.report_table import conversion
 from outlay_schemas.dimensions import CONDITIONS, condition_of, dimension_of, label_of
 from outlay_schemas.money import to_usd
+from outlay_schemas.notes import LONGEST_LINE
 
 ROOT = Path(str(resources.files("outlay_console")))
 STATIC = ROOT / "static"
@@ -74,7 +75,7 @@ def templates() -> Environment:
     env.globals |= {
         "pages": PAGES, "dimensions": DIMENSIONS, "comparisons": COMPARISONS, "most_groups": GROUPS,
         "conditions": CONDITIONS, "zones": ZONES, "ranges": {**RANGES, **PERIODS},
-        "conversion": conversion,
+        "conversion": conversion, "longest_line": LONGEST_LINE,
         "zip": zip, "growth": money.growth, "share": money.share, "ago": ago, "version": _version(),
     }  # fmt: skip
     for name in env.list_templates():  # compile all now: a broken template fails at startup

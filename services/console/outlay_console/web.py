@@ -15,12 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outlay_console import metrics
 from outlay_kit.clock import Clock
+from outlay_schemas.notes import line_of
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_LONGEST_LINE = 500
 _HEADERS = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
@@ -161,7 +161,7 @@ def who(request: Request) -> str:
 
 def one_line(form: Mapping[str, str], field: str) -> str:
     """Return what people wrote in a field, such as a note. Raises HTTPException."""
-    text = form.get(field, "").strip()
-    if len(text) > _LONGEST_LINE or not text.isprintable():
-        raise HTTPException(400, f"A {field} is one line of at most {_LONGEST_LINE} characters.")
-    return text
+    try:
+        return line_of(form.get(field, ""), field)
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from None

@@ -10,7 +10,7 @@ from typing import Any
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
 from outlay_console.domain.roles import within_teams
-from outlay_console.domain.saved import NOTE, NOTES, SAVED_VIEWS, Note, SavedView, saved_view
+from outlay_console.domain.saved import NOTE, NOTES, SAVED_VIEWS, SavedView, saved_view
 from outlay_console.domain.view import Bucket, View, starts_of
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.alert_list import MOST, AlertList
@@ -21,6 +21,7 @@ from outlay_schemas.alerts import AlertAction, alert_decoder
 from outlay_schemas.currency import USD, Currency
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
+from outlay_schemas.notes import Note
 
 _VALUES = 50
 """Values that a picker offers."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -49,17 +48,6 @@ class SavedView:
     def view(self) -> View | None:
         """The view; None: this release cannot read it."""
         return stored_view(self.query)
-
-
-@dataclass(frozen=True)
-class Note:
-    """A dated note on charts."""
-
-    id: str
-    at: datetime
-    text: str
-    author: str
-    author_name: str
 
 
 def stored_view(query: str) -> View | None:

@@ -213,3 +213,22 @@ def test_offline_prices_take_an_array_and_count_blank_lines(tmp_path: Path) -> N
     assert json.loads(answer.output)["cost"] == "0.023"
     file.write_text("\n\nno event\n")
     assert "line 3" in CliRunner().invoke(app, ["price", str(file)]).output
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\x1b[31m", "x" * 501])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["note"],
+        ["alerts", "ack", "5f0c", "--note"],
+        ["alerts", "snooze", "5f0c", "--note"],
+        ["alerts", "mark-expected", "5f0c", "--note"],
+        ["opportunities", "--dismiss", "5f0c", "--reason"],
+    ],
+    ids=lambda words: words[-2] if len(words) > 1 else words[0],
+)
+def test_what_people_write_is_one_line_as_in_the_console(words: list[str], text: str) -> None:
+    answer = CliRunner().invoke(app, [*words, text])
+    said = " ".join(answer.output.replace("│", " ").split()) + str(answer.exception)
+    assert answer.exit_code != 0
+    assert "one line of at most 500 characters" in said
