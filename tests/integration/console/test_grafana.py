@@ -1,7 +1,9 @@
 """Every query of every panel of the dashboards, as Grafana's plugin sends it, by the user that can only read."""
 
+import html
 import json
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +16,11 @@ from tests.support.stack import Stack, environment
 from typer.testing import CliRunner
 
 from outlay.cli.dead_letters import app
+from outlay_alerter.budget_api.service import BudgetStatusStore
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_reports.budgets import BudgetUsage, budget_period, plan_of, status
+from outlay_reports.money import usd
+from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.events import encoder
 
 pytestmark = pytest.mark.stack
@@ -36,15 +42,22 @@ def queries() -> dict[str, str]:
             for target in panel["targets"]:
                 if target["datasource"]["type"] == CLICKHOUSE:
                     found[f"{name}: {panel['title']} {target['refId']}"] = target["rawSql"]
-        for variable in board["templating"]["list"]:
+        for variable in (one for one in board["templating"]["list"] if one["type"] == "query"):
             found[f"{name}: variable {variable['name']}"] = variable["query"]
         for note in board["annotations"]["list"]:
             found[f"{name}: annotation {note['name']}"] = note["target"]["rawSql"]
     return found
 
 
-def expand(sql: str, tenant: str = "acme") -> str:
-    """Write a query as the plugin does: its macros, then Grafana's variables."""
+def expand(sql: str, tenant: str = "acme", **chosen: Sequence[str]) -> str:
+    """Write a query as the plugin does: its macros, then Grafana's variables. Where nothing is chosen, it is All."""
+
+    def condition(macro: re.Match[str]) -> str:
+        return macro[1] if macro[2] in chosen else "1=1"
+
+    sql = re.sub(r"\$__conditionalAll\((.*?), \$(\w+)\)", condition, sql)
+    for name, values in chosen.items():
+        sql = sql.replace(f"${{{name}:singlequote}}", ",".join(f"'{value}'" for value in values))
     sql = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 >= toDateTime({FROM}) AND \1 <= toDateTime({TO})", sql)
     sql = re.sub(
         r"\$__timeInterval\((\w+)\)", rf"toStartOfInterval(toDateTime(\1), INTERVAL {STEP} second)", sql
@@ -55,8 +68,27 @@ def expand(sql: str, tenant: str = "acme") -> str:
     return sql
 
 
+@pytest.fixture(scope="module")
+def watched(rig: Rig, stack: Stack) -> None:
+    """The alerter has written how a budget stands."""
+    plan = plan_of(Budget(id="growth", name="Growth", amount=Decimal(50)), "acme")
+    clickhouse = ClickHouseClient(stack.writer.model_copy(update={"database": "console"}))
+    BudgetStatusStore(clickhouse).write(
+        [status(plan, budget_period(plan, NOW), BudgetUsage(49 * 10**12), NOW)]
+    )
+    clickhouse.close()
+
+
+def test_the_panel_of_budgets_shows_how_each_stands(watched: None, stack: Stack) -> None:
+    clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
+    (row,) = clickhouse.rows(expand(queries()["spend: Budgets A"]))
+    clickhouse.close()
+    found = (row["budget"], row["used_percent"], row["spent_usd"], row["amount_usd"], row["standing"])
+    assert found == ("Growth", 98, 49, 50, "warning")
+
+
 @pytest.mark.parametrize("name", queries())
-def test_each_query_is_answered(rig: Rig, stack: Stack, name: str) -> None:
+def test_each_query_is_answered(watched: None, stack: Stack, name: str) -> None:
     clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
     rows = clickhouse.rows(expand(queries()[name]))
     clickhouse.close()
@@ -94,6 +126,58 @@ async def test_dead_letters_are_those_of_the_console_and_of_the_command_line(
     assert {code: int(count) for code, count in shown} == panel
     assert panel["of_panel_open"] == 2
     assert "of_panel_sent" not in panel
+
+
+def test_the_variables_offer_what_there_is_and_the_panels_obey_them(rig: Rig, stack: Stack) -> None:
+    clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
+    asked, span = queries(), (NOW - timedelta(days=7), NOW)
+    offered = {
+        name: [next(iter(row.values())) for row in clickhouse.rows(expand(asked[f"spend: variable {name}"]))]
+        for name in ("team", "provider", "model")
+    }
+    assert all(offered.values())
+    assert all(value for values in offered.values() for value in values), "an empty value means All"
+    panels = {name: sql for name, sql in asked.items() if "costs_" in sql and "variable" not in name}
+    assert len(panels) == 9
+    spend = panels["spend: Spend A"]
+    for name, values in offered.items():
+        parts = [clickhouse.rows(expand(spend, **{name: [value]}))[0]["usd"] for value in values]
+        assert sum(parts, Decimal(0)) == rig.spent(*span), name
+        assert clickhouse.rows(expand(spend, **{name: values}))[0]["usd"] == rig.spent(*span), name
+    nothing = {"team": ["no such team"]}
+    for title, sql in panels.items():
+        found = clickhouse.rows(expand(sql, **nothing))
+        assert not [cell for row in found for cell in row.values() if cell], title
+    clickhouse.close()
+
+
+@pytest.mark.parametrize("board", DASHBOARDS.values(), ids=DASHBOARDS)
+def test_every_panel_says_what_it_shows(board: dict[str, Any]) -> None:
+    assert not [panel["title"] for panel in board["panels"] if not panel.get("description")]
+
+
+async def test_the_links_lead_to_pages(rig: Rig) -> None:
+    paths = set(re.findall(r'"url": "\$\{console\}(/[a-z]*)', json.dumps(DASHBOARDS["spend"])))
+    assert paths == {"/explore", "/budgets", "/alerts"}
+    client = await rig.logged_in()
+    assert {(await client.get(path)).status_code for path in paths} == {200}
+    await client.aclose()
+
+
+async def test_the_links_of_a_series_open_its_costs_in_explore(rig: Rig) -> None:
+    """Grafana writes the times as ISO 8601 with milliseconds."""
+    (panel,) = [one for one in DASHBOARDS["spend"]["panels"] if one["title"] == "Spend by team"]
+    (link,) = panel["fieldConfig"]["defaults"]["links"]
+    start, end = (NOW - timedelta(days=7)).replace(second=0), NOW.replace(second=0)
+    url = link["url"].removeprefix("${console}")
+    for name, at in (("from", start), ("to", end)):
+        url = url.replace(f"${{__{name}:date:iso}}", f"{at:%Y-%m-%dT%H:%M:%S}.000Z")
+    url = url.replace("${__field.labels.team_name}", "growth")
+    client = await rig.logged_in()
+    page = await client.get(url)
+    await client.aclose()
+    assert page.status_code == 200
+    assert usd(rig.spent(start, end, team="growth")) in html.unescape(page.text)
 
 
 def test_panels_ask_sources_that_are_provisioned() -> None:
