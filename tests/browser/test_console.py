@@ -236,23 +236,6 @@ async def test_a_table_is_sorted_by_the_column_that_is_clicked(people: People) -
     assert await violations(person) == []
 
 
-async def test_the_keyboard_opens_pages_the_filter_and_a_list_of_keys(people: People) -> None:
-    person = await people()
-    page = person.page
-    await person.log_in()
-    await person.see("/")
-    await page.keyboard.press("?")
-    await expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
-    await person.picture("keys")
-    assert await violations(person) == []
-    await page.keyboard.press("Escape")
-    await page.keyboard.press("2")
-    await page.wait_for_url("**/explore**")
-    await page.keyboard.press("/")
-    await page.keyboard.type("growth/2?")
-    assert await page.get_by_label("Value", exact=True).input_value() == "growth/2?"
-
-
 async def test_explore_leaves_a_value_out_groups_twice_compares_and_zooms(people: People) -> None:
     person = await people()
     page = person.page
@@ -282,25 +265,6 @@ async def test_explore_leaves_a_value_out_groups_twice_compares_and_zooms(people
     await page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 90, steps=5)
     await page.mouse.up()
     await page.wait_for_url("**from=**")
-    assert person.complaints == []
-
-
-async def test_ctrl_k_finds_pages_and_models(people: People) -> None:
-    person = await people()
-    page = person.page
-    await person.log_in()
-    await person.see("/budgets")
-    await page.keyboard.press("Control+k")
-    await page.keyboard.type("gpt-5-mini")
-    await expect(page.get_by_role("option", name="gpt-5-mini")).to_be_visible()
-    await person.picture("palette")
-    assert await violations(person) == []
-    await page.keyboard.press("Enter")
-    await page.wait_for_url("**/explore?**sku=gpt-5-mini**")
-    await page.keyboard.press("Control+k")
-    await page.keyboard.type("page prices")
-    await page.keyboard.press("Enter")
-    await page.wait_for_url("**/prices**")
     assert person.complaints == []
 
 

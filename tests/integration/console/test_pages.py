@@ -277,6 +277,25 @@ async def test_the_quality_page_is_about_the_same_days_as_explore(rig: Rig, zone
     assert f">≥ {spent}<" in (await client.get(f"/explore?range=30d&tz={quote(zone)}")).text
 
 
+@pytest.mark.parametrize(
+    ("text", "opened"),
+    [
+        ("gpt-5", "/prices/model?provider=openai&sku=gpt-5"),
+        ("OpenAI GPT-5-mini", "/prices/model?provider=openai&sku=gpt-5-mini"),
+        ("openai/gpt-5-nano", ""),  # a name of openrouter, too
+        ("gpt-5-mini", ""),  # of two providers
+        ("gpt", ""),
+        ("nosuchmodel", ""),
+    ],
+)
+async def test_a_typed_search_that_names_one_model_opens_its_page(rig: Rig, text: str, opened: str) -> None:
+    client = await rig.logged_in()
+    answer = await client.get("/prices", params={"q": text, "open": "1"})
+    assert answer.status_code == (303 if opened else 200)
+    assert answer.headers.get("location", "") == opened
+    assert (await client.get("/prices", params={"q": text})).status_code == 200, "an address that is shared"
+
+
 async def test_a_dead_letter_that_was_replayed_is_no_longer_listed(rig: Rig, stack: Stack) -> None:
     database = rig.dependencies.settings.clickhouse.database
     clickhouse = ClickHouseClient(stack.writer.model_copy(update={"database": database}))

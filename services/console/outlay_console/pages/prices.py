@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse, Response
 
 from outlay_console.domain.history import changes, scheduled_prices
 from outlay_console.domain.model_prices import Price, PriceList
@@ -18,8 +21,11 @@ _RATES = 3
 """Prices that a row of the search shows."""
 
 
-async def prices(request: PageRequest) -> Context:
-    """Return what matches a search; without one, what is unpriced, how the catalog changed, and the price books."""
+async def prices(request: PageRequest) -> Context | Response:
+    """Return what matches a search; without one, what is unpriced, how the catalog changed, and the price books.
+
+    A search that was typed (`open`) and names one model leads to its page.
+    """
     price_list = request.deps.price_list if request.catalog else None
     text = request.params.get("q", "").strip()[:_LONGEST]
     searched: dict[str, object] = {
@@ -28,6 +34,10 @@ async def prices(request: PageRequest) -> Context:
         "catalog": request.catalog,
     }
     if text and price_list is not None:
+        if "open" in request.params:
+            found = await asyncio.to_thread(price_list.search, request.tenant, text)
+            if named := _named(found, text):
+                return RedirectResponse("/prices/model?" + urlencode(named), 303)
         return searched | await _search(request, price_list, text)
     unpriced, revisions = await asyncio.gather(
         request.rollups.rows(UNPRICED, request.now - _LOOK_BACK), request.deps.history.read()
@@ -44,6 +54,14 @@ async def prices(request: PageRequest) -> Context:
         "old": {book.name for book in price_books if stale_book(book, request.now)},
         "checked": {book.name: oldest_check(book, request.now) for book in price_books},
     }
+
+
+def _named(found: Sequence[tuple[str, str]], text: str) -> dict[str, str] | None:
+    """Return the one model that a text names, alone or after its provider; None: none, or those of several
+    providers."""
+    wanted = " ".join(text.lower().split())
+    named = [one for one in found if wanted in (one[1].lower(), "/".join(one).lower(), " ".join(one).lower())]
+    return {"provider": named[0][0], "sku": named[0][1]} if len(named) == 1 else None
 
 
 async def _search(request: PageRequest, price_list: PriceList, text: str) -> dict[str, object]:

@@ -95,11 +95,11 @@ function shortcuts() {
   addEventListener("keydown", (event) => {
     if (document.querySelector("#palette[open]")) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
-    const filter = document.querySelector("[data-filter-value]");
+    const filter = document.querySelector("[data-filter-value]") ?? document.querySelector("main input[type=search]");
     if (event.key === "?") toggle();
     else if (list.open) return;
     else if (event.key === "/" && filter) {
-      filter.closest("details").open = true;
+      filter.closest("details")?.setAttribute("open", "");
       filter.focus();
     } else if (pages[event.key - 1]) pages[event.key - 1].click();
     else return;
