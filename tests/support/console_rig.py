@@ -162,7 +162,7 @@ def dependencies(
         tail=EventTail(stack.kafka, clock),
         consumer_lag=ConsumerLag(stack.kafka, clock),
         forecasts=Forecasts(readers, patience=20),
-        history=CatalogHistory(readers),
+        history=CatalogHistory(readers, settings.operator),
         actions=Actions(ActionWriter(writer, ping_seconds), AuditLog(folder / "audit.ndjson")),
         clock=clock,
     )

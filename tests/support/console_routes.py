@@ -106,7 +106,7 @@ class Rig:
             settings=known, readers=self.readers,
             sessions=Sessions(self.ring, b"s" * 32, hours=1, grants=known.oidc.grants),
             catalog=lambda: catalog, tail=NoTail(kafka, self.clock), consumer_lag=NoLag(kafka, self.clock),
-            forecasts=Forecasts(self.readers, patience=1), history=CatalogHistory(self.readers),
+            forecasts=Forecasts(self.readers, patience=1), history=CatalogHistory(self.readers, known.operator),
             actions=Actions(None, self.log), clock=self.clock,
             oidc=OidcClient(known.oidc, self.clock) if oidc else None,
             price_list=CatalogPrices(lambda: content, lambda _: content),

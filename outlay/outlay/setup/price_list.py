@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from outlay_console.domain.model_prices import PriceSet, Rows, WhatIf, conditions_of, joined, readable
 from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.catalog import Catalog, parse_price_ref
+from outlay_schemas.catalog.price_books import price_books_of
 from outlay_schemas.catalog.price_ref import sentences
 from outlay_schemas.money import to_usd
 
@@ -91,15 +92,9 @@ class CatalogPrices:
         content = self._kept(revision)
         if content is None:
             raise LookupError(f"revision {revision} of the catalog cannot be read")
-        return CompiledCatalog(_of_tenant(content, tenant) if tenant else content)
-
-
-def _of_tenant(content: Catalog, tenant: str) -> Catalog:
-    price_books = [
-        book.model_copy(update={"rules": tuple(rule for rule in book.rules if rule.concerns(tenant))})
-        for book in content.price_books
-    ]
-    return content.model_copy(update={"price_books": tuple(price_books)})
+        if tenant:
+            content = content.model_copy(update={"price_books": price_books_of(content.price_books, tenant)})
+        return CompiledCatalog(content)
 
 
 def _price_set(one: "PriceListing") -> PriceSet:

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -169,8 +170,13 @@ class BookRule(CatalogModel):
     def concerns(self, tenant: str) -> bool:
         """Tell whether the rule may price an event of a tenant. What others agreed on is not theirs to see."""
         words = self.where.get("tenant", ())
-        patterns = (".*".join(map(re.escape, word.split("*"))) for word in words)
-        return not words or any(re.fullmatch(pattern, tenant) for pattern in patterns)
+        return not words or fits_any(words, tenant)
+
+
+def fits_any(words: Iterable[str], name: str) -> bool:
+    """Tell whether a name fits one of some words, which may contain `*`."""
+    patterns = (".*".join(map(re.escape, word.split("*"))) for word in words)
+    return any(re.fullmatch(pattern, name) for pattern in patterns)
 
 
 class PriceBook(CatalogModel):
@@ -196,3 +202,14 @@ class PriceBook(CatalogModel):
                 raise ValueError(f"two rules are called {rule.id}")
             seen.add(rule.id)
         return self
+
+
+def price_books_of(price_books: Iterable[PriceBook], tenant: str) -> tuple[PriceBook, ...]:
+    """Return price books as a tenant may see them: without the rules of others, and without a book that has only
+    those."""
+    own = ((book, tuple(rule for rule in book.rules if rule.concerns(tenant))) for book in price_books)
+    return tuple(
+        book if len(rules) == len(book.rules) else book.model_copy(update={"rules": rules})
+        for book, rules in own
+        if rules or not book.rules
+    )

@@ -111,7 +111,8 @@ class Api:
     """Answers programs."""
 
     readers: Readers
-    terms: Callable[[], tuple[Sequence[Split], Sequence[FxRate]]]
+    terms: Callable[[str], tuple[Sequence[Split], Sequence[FxRate]]]
+    """Of a tenant: the splits and exchange rates of the catalog."""
     clock: Clock
     throttle: Throttle
     """Counts tries of wrong keys."""
@@ -131,7 +132,7 @@ class Api:
         if make is None:
             what = f"there is no such report; ask for one of {', '.join(REPORTS)}"
             return Problem(HTTPStatus.NOT_FOUND, "not_found", what).response()
-        wanted = Wanted(session.tenant, request.query_params, self.clock.now(), *self.terms())
+        wanted = Wanted(session.tenant, request.query_params, self.clock.now(), *self.terms(session.tenant))
         try:
             _check(wanted.params, known)
             sheet = await self.readers.call(lambda clickhouse: make(CostReader(clickhouse), wanted))

@@ -253,14 +253,19 @@ class Console:
         return response
 
     def _ask(self, request: Request, session: Session, view: View) -> PageRequest:
+        known = self._deps.catalog()
         return PageRequest(
             self._deps, session, self._rollups(session), view, self._deps.clock.now(), request.query_params,
-            request.path_params, self._deps.catalog(), self._deps.actions.may(session),
+            request.path_params, known.of_tenant(session.tenant) if known else None, self._deps.actions.may(session),
         )  # fmt: skip
 
-    def _terms(self) -> tuple[Sequence[Split], Sequence[FxRate]]:
-        shown = self._deps.catalog()
-        return (shown.splits, shown.fx) if shown else ((), ())
+    def _terms(self, tenant: str) -> tuple[Sequence[Split], Sequence[FxRate]]:
+        known = self._deps.catalog()
+        return (known.of_tenant(tenant).splits, known.fx) if known else ((), ())
+
+    def _fx(self) -> Sequence[FxRate]:
+        known = self._deps.catalog()
+        return known.fx if known else ()
 
     def _rollups(self, session: Session) -> RollupReader:
         return RollupReader(TenantReader(self._deps.readers, session.tenant, session.teams))
@@ -277,7 +282,7 @@ class Console:
 
     def _currency(self, chosen: str) -> Currency:
         """Return the currency that an address names, else the console's own. Raises ViewError without rates."""
-        rates = self._terms()[1]
+        rates = self._fx()
         try:
             return parse_currency(chosen or self._deps.settings.currency, rates)
         except QueryError as error:
@@ -337,7 +342,7 @@ class Console:
     def _html(self, name: str, status: int, request: Request, **context: object) -> Response:
         shared: dict[str, object] = {
             "path": request.url.path, "session": None, "view": View(), "stale": None, "setup": bool(self._more),
-            "currencies": sorted({"USD", *(rate.currency for rate in self._terms()[1])}),
+            "currencies": sorted({"USD", *(rate.currency for rate in self._fx())}),
         }  # fmt: skip
         session = context.get("session")
         if isinstance(session, Session):

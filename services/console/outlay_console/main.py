@@ -55,7 +55,7 @@ def main(extend: Callable[[Dependencies], Extension] | None = None) -> None:
         tail=EventTail(settings.kafka, clock),
         consumer_lag=ConsumerLag(settings.kafka, clock),
         forecasts=Forecasts(readers),
-        history=CatalogHistory(readers),
+        history=CatalogHistory(readers, settings.operator),
         actions=Actions(
             ActionWriter(settings.writer, settings.ping_seconds) if settings.writer else None,
             AuditLog(settings.audit),

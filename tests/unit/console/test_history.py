@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from outlay_console.adapters.catalog import CatalogView
 from outlay_console.domain.history import Revision, changes, scheduled_prices
 from outlay_schemas.catalog import PriceBook
 
@@ -37,3 +38,28 @@ def test_a_price_that_follows_another_is_reported_with_its_day() -> None:
     (one,) = scheduled_prices([book])
     assert (one.book, one.sku, one.starts) == ("own", "disk", datetime(2026, 6, 1, tzinfo=UTC))
     assert one.prices == ["gb: $0.1 \u2192 $0.05 per 1,000"]
+
+
+def test_what_is_agreed_with_another_tenant_is_not_in_the_catalog_that_a_page_has() -> None:
+    prices = [
+        {"meters": {"gb": {"price": "2"}}, "to": "2026-06-01"},
+        {"meters": {"gb": {"price": "1"}}, "from": "2026-06-01"},
+    ]
+
+    def book(name: str, **where: str) -> PriceBook:
+        rules = [
+            {"id": name, "sku": name, "prices": prices, "where": {key: [one] for key, one in where.items()}}
+        ]
+        return PriceBook.model_validate({"name": name, "version": "1", "rules": rules})
+
+    price_books = (
+        book("all"),
+        book("own", tenant="ac*"),
+        book("theirs", tenant="globex"),
+        book("team", team="globex"),
+    )
+    known = CatalogView(1, NOW, "", None, price_books, ())
+    for tenant, seen in (("acme", {"all", "own", "team"}), ("globex", {"all", "theirs", "team"})):
+        of = known.of_tenant(tenant)
+        assert {one.name for one in of.price_books} == seen
+        assert {one.sku for one in scheduled_prices(of.price_books)} == seen

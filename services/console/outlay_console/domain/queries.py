@@ -139,12 +139,16 @@ ORDER BY saving DESC, id"""
 CATALOGS = """
 SELECT revision, toUnixTimestamp(created_at) AS at, note,
     concat(JSONExtractString(body, 'rates', 'source'), ' ', JSONExtractString(body, 'rates', 'version')) AS rates,
-    arrayMap(b -> (JSONExtractString(b, 'name'), JSONExtractString(b, 'version')),
+    arrayMap(b -> (JSONExtractString(b, 'name'), JSONExtractString(b, 'version'),
+        if(position(b, '"tenant"') = 0, ['*'], arrayDistinct(arrayFlatten(arrayMap(
+            t -> if(empty(t), ['*'], t),
+            arrayMap(r -> JSONExtract(r, 'where', 'tenant', 'Array(String)'), JSONExtractArrayRaw(b, 'rules'))))))),
         JSONExtractArrayRaw(body, 'price_books')) AS price_books
 FROM catalogs WHERE revision > {after:UInt64} ORDER BY revision DESC LIMIT 1 BY revision LIMIT 30"""
 
 SHARED = frozenset({CATALOGS})
-"""Queries about the installation rather than a tenant: every tenant may see the sources of prices."""
+"""Queries about the installation rather than a tenant: every tenant may see the sources of prices that are
+for it."""
 
 CONFLICTS = """
 SELECT source, id, count() AS bodies, toUnixTimestamp(max(found_at)) AS newest

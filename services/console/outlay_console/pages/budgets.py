@@ -95,7 +95,7 @@ async def states(request: PageRequest) -> list[BudgetState]:
 
 
 def _visible(request: PageRequest) -> list[Budget]:
-    found = request.catalog.budgets_of(request.tenant) if request.catalog else []
+    found = request.catalog.budgets if request.catalog else ()
     return [budget for budget in found if within_teams(budget.scope, request.session.teams)]
 
 

@@ -35,7 +35,8 @@ async def model(request: PageRequest) -> Context:
         asyncio.to_thread(price_list.dates, *names),
     )
     spent, revisions = await asyncio.gather(
-        request.rollups.totals({"": Selection(view.span(request.now), filters)}), request.deps.history.read()
+        request.rollups.totals({"": Selection(view.span(request.now), filters)}),
+        request.deps.history.read(request.tenant),
     )
     chosen = _chosen(request)
     span = view.span(request.now)

@@ -40,7 +40,7 @@ async def prices(request: PageRequest) -> Context | Response:
                 return RedirectResponse("/prices/model?" + urlencode(named), 303)
         return searched | await _search(request, price_list, text)
     unpriced, revisions = await asyncio.gather(
-        request.rollups.rows(UNPRICED, request.now - _LOOK_BACK), request.deps.history.read()
+        request.rollups.rows(UNPRICED, request.now - _LOOK_BACK), request.deps.history.read(request.tenant)
     )
     catalog = request.catalog
     price_books = catalog.price_books if catalog else ()

@@ -55,7 +55,7 @@ class PageRequest:
     path: Mapping[str, str]
     """What stands in the path of the address, by name."""
     catalog: CatalogView | None
-    """None: no catalog was seen yet."""
+    """What the tenant may see of the catalog; None: none was seen yet."""
     may: bool
     """Whether who is looking may say something about alerts, too."""
 
@@ -63,6 +63,11 @@ class PageRequest:
     def tenant(self) -> str:
         """Whose costs are shown: the session's tenant."""
         return self.session.tenant
+
+    @property
+    def operator(self) -> bool:
+        """Whether it is asked in the operator's tenant, which may see what is about all tenants."""
+        return self.tenant == self.deps.settings.operator
 
     async def view_shown(self, fresh: Freshness | None = None) -> View:
         """Return the view; without a range in the address, the smallest that shows everything, a day at most."""
