@@ -25,10 +25,15 @@ class KafkaSettings(BaseSettings):
     key_file: str = ""
 
     def client_options(self) -> dict[str, object]:
-        """Return the connection options of a kafka-python client."""
+        """Return the connection options of a kafka-python client.
+
+        It tries to connect every second, at most. By default it waits up to 30 s once brokers have been away for a
+        minute, and several such waits in a row took longer than a service may be stalled.
+        """
         options: dict[str, object] = {
             "bootstrap_servers": self.bootstrap.split(","),
             "security_protocol": self.security_protocol,
+            "reconnect_backoff_max_ms": 1000,
         }
         if self.security_protocol.startswith("SASL"):
             options |= {

@@ -39,7 +39,7 @@ def _under_load(
         disturb(pipeline)
         _start_what_ended(pipeline)
     until(lambda: _alive(pipeline) and sender.done(), 300, "everything sent")
-    pipeline.settle(300)
+    pipeline.settle(300, meanwhile=lambda: _start_what_ended(pipeline))
     wrong = pipeline.mismatches(events)
     tally(promise, what, len(events), pipeline.kills, wrong)
     assert wrong == 0

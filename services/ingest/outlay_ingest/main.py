@@ -46,7 +46,6 @@ def connect(settings: Settings, clock: Clock) -> RecordSink:
             # an event that is there twice counts once.
             enable_idempotence=False,
             linger_ms=0,  # the writer lingers
-            reconnect_backoff_max_ms=1000,
             max_block_ms=1000,  # `send` runs on the event loop; it waits only if a topic vanished
         )
         sink.require([USAGE_EVENTS.name, DEAD_LETTER.name, QUOTAS.name])

@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -192,12 +192,17 @@ class Pipeline:
         service.start()
 
     def settle(
-        self, seconds: float = 120, pricer: str = "outlay-pricer", aggregator: str = "outlay-aggregator"
+        self,
+        seconds: float = 120,
+        pricer: str = "outlay-pricer",
+        aggregator: str = "outlay-aggregator",
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
-        """Wait until all that was accepted is priced and written."""
+        """Wait until all that was accepted is priced and written; `meanwhile` is called again and again."""
         offsets = Offsets(self.stores.kafka)
 
         def arrived() -> bool:
+            meanwhile()
             ends = offsets.ends(USAGE_EVENTS.name)
             if behind(offsets.committed(pricer, USAGE_EVENTS.name), ends):
                 return False
