@@ -73,7 +73,7 @@ def main() -> None:
             tail=EventTail(stack.kafka, CLOCK),
             consumer_lag=ConsumerLag(stack.kafka, CLOCK),
             forecasts=Forecasts(readers),
-            history=CatalogHistory(readers),
+            history=CatalogHistory(readers, "acme"),
             actions=Actions(None, AuditLog(Path(place) / "audit.ndjson")),
             clock=CLOCK,
         )
