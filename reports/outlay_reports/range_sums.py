@@ -15,12 +15,14 @@ tags) is bound. The engine raises what `ClickHouseClient.rows` raises.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from itertools import pairwise
 
 from outlay_kit.time_ranges import Piece, TimeRange, cover
-from outlay_schemas.currency import FACTOR_PLACES, USD, Currency, Segment
+from outlay_reports.conversion import NO_CONVERSION, Conversion
+from outlay_reports.time_sql import between, next_minute, place, seconds
+from outlay_schemas.currency import USD, Currency
 from outlay_schemas.dimensions import CELL, FREE, ROLLED, condition_of, dimension_of
 from outlay_schemas.events import Grain
 
@@ -104,8 +106,7 @@ def sums(
         needs_ledger(names, exact),
         {},
         (*measures, *(("usage",) if usage or meters else ())),
-        currency,
-        _segments(parts, currency),
+        Conversion.over(currency, _whole(parts)),
     )
     keys = [f"k{n}" for n in range(len(by))]
     inner = [f"toString({source.column(name)}) AS {key}" for key, name in zip(keys, by, strict=True)]
@@ -118,7 +119,7 @@ def sums(
         kept = ", ".join(f"toString({source.column(name)})" for name in by)
         more = f" AND ({kept}) IN (SELECT {', '.join(keys)} FROM ({keep.sql}))"
     selects = []
-    edges = [*bounds, *(segment.start for segment in source.segments)]
+    edges = [*bounds, *(segment.start for segment in source.conversion.segments)]
     for grain, ranges in _pieces(parts, edges, source.ledger).items():
         columns = list(inner)
         for n, part in enumerate(parts):
@@ -133,7 +134,7 @@ def sums(
             f"SELECT {', '.join(columns)} FROM {source.rows(grain)}"
             f" WHERE {source.whose(tenants)} AND {times}{alone}{more}{_group(groups)}"
         )
-    if len(selects) == 1 and not source.segments:
+    if len(selects) == 1 and not source.conversion.segments:
         return Query(selects[0], source.bound)
     outer = [f"{source.whole(m, f'sum({m}_{n})')} AS {m}_{n}" for n in range(len(parts)) for m in measures]
     outer += ["sumMap(usage) AS usage"] if usage else []
@@ -191,12 +192,6 @@ def bind(value: str | list[str], bound: dict[str, object]) -> str:
     return f"{{{key}:{'String' if isinstance(value, str) else 'Array(String)'}}}"
 
 
-def between(column: str, span: TimeRange) -> str:
-    """Return the SQL of a range of time."""
-    low, high = _seconds(span)
-    return f"({column} >= toDateTime({low}, 'UTC') AND {column} < toDateTime({high}, 'UTC'))"
-
-
 @dataclass
 class _Source:
     """What is read, the ledger or rollups, and what its columns are called there."""
@@ -205,9 +200,7 @@ class _Source:
     ledger: bool
     bound: dict[str, object]
     measures: tuple[str, ...]
-    currency: Currency = USD
-    segments: Sequence[Segment] = ()
-    """The exchange rates of `currency` over the time that is read; empty: nothing is converted."""
+    conversion: Conversion = NO_CONVERSION
 
     @property
     def time(self) -> str:
@@ -228,31 +221,14 @@ class _Source:
     def measure(self, name: str) -> str:
         """Return the SQL of a measure of one row."""
         plain = self._plain(name)
-        if name not in _MONEY or not self.segments:
-            return plain
-        return f"({plain}) * {self._factor()}{self._without_rate(plain)}"
+        return self.conversion.amount(plain, self.time) if name in _MONEY else plain
 
     def whole(self, name: str, total: str) -> str:
         """Return the SQL of a sum, rounded if it is converted."""
-        return f"CAST(round({total}, 12) AS Decimal(38, 12))" if name in _MONEY and self.segments else total
+        return self.conversion.total(total) if name in _MONEY else total
 
     def _plain(self, name: str) -> str:
         return (MEASURES if self.ledger else _CELL_MEASURES).get(name, name)
-
-    def _factor(self) -> str:
-        factors = [f"toDecimal256('{one.factor or 0:f}', {FACTOR_PLACES})" for one in self.segments]
-        if len(factors) == 1:
-            return factors[0]
-        return f"[{', '.join(factors)}][{piece(self.time, [one.start for one in self.segments])} + 1]"
-
-    def _without_rate(self, plain: str) -> str:
-        """Return the SQL that fails where there is money without a rate."""
-        gaps = [one for one in self.segments if one.factor is None]
-        if not gaps:
-            return ""
-        what = self.currency.missing(f"from {one.start:%Y-%m-%d} to {one.end:%Y-%m-%d}" for one in gaps)
-        times = " OR ".join(between(self.time, TimeRange(_minute(one.start), one.end)) for one in gaps)
-        return f" + throwIf(({plain}) != 0 AND ({times}), '{what}')"
 
     def whose(self, tenants: Sequence[str] | None) -> str:
         if tenants is None:
@@ -271,16 +247,13 @@ class _Source:
             return "0"
         if len(merged) <= _MANY:
             return f"({' OR '.join(between(self.time, span) for span in merged)})"
-        at = _place(self.time, [second for span in merged for second in _seconds(span)])
+        at = place(self.time, [second for span in merged for second in seconds(span)])
         whole = TimeRange(merged[0].start, merged[-1].end)
         return f"({between(self.time, whole)} AND {at} % 2 = 1)"
 
 
-def _segments(parts: Sequence[Selection], currency: Currency) -> Sequence[Segment]:
-    """Return the exchange rates over the time of some parts; none for USD."""
-    if currency.code == USD.code:
-        return ()
-    return currency.segments(min(part.span.start for part in parts), max(part.span.end for part in parts))
+def _whole(parts: Sequence[Selection]) -> TimeRange:
+    return TimeRange(min(part.span.start for part in parts), max(part.span.end for part in parts))
 
 
 def _pieces(
@@ -290,7 +263,7 @@ def _pieces(
     for n, part in enumerate(parts):
         cuts = sorted({part.span.start, part.span.end, *(at for at in bounds if at in part.span)})
         for low, high in pairwise(cuts):
-            piece = TimeRange(_minute(low), _minute(high))
+            piece = TimeRange(next_minute(low), next_minute(high))
             for one in [Piece("minute", piece)] if ledger else cover(piece):
                 found.setdefault(one.grain, [[] for _ in parts])[n].append(one.span)
     return found or {"minute": [[] for _ in parts]}
@@ -302,27 +275,7 @@ def _bucket(column: str, bounds: Sequence[datetime]) -> str:
     if len(steps) <= 1:
         step = steps.pop() if steps else 1 << 31
         return f"intDiv(toUnixTimestamp({column}) - {starts[0]}, {step})"
-    return f"toUInt32({_place(column, starts)} - 1)"
-
-
-def piece(column: str, starts: Sequence[datetime]) -> str:
-    """Return the SQL of which piece of time, from 0, a window is in; the pieces begin at `starts`."""
-    return f"({_place(column, [int(_minute(at).timestamp()) for at in starts])} - 1)"
-
-
-def _place(column: str, seconds: Sequence[int]) -> str:
-    """Return the SQL of the place, from 1, of the last of some Unix seconds that is not after a window."""
-    edges = f"[{', '.join(map(str, seconds))}]::Array(UInt32)"
-    return f"indexOf({edges}, roundDown(toUInt32(toUnixTimestamp({column})), {edges}))"
-
-
-def _minute(at: datetime) -> datetime:
-    """Windows are whole minutes: the first that starts at `at` or later."""
-    return datetime.fromtimestamp(-(-int(at.timestamp()) // 60) * 60, UTC)
-
-
-def _seconds(span: TimeRange) -> tuple[int, int]:
-    return int(span.start.timestamp()), int(span.end.timestamp())
+    return f"toUInt32({place(column, starts)} - 1)"
 
 
 def _group(names: Sequence[str]) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from outlay.focus.columns import Column, Version, columns
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import ClosedPeriod
-from outlay_reports.range_sums import between, bind, column
+from outlay_reports.range_sums import bind, column
+from outlay_reports.time_sql import between
 from outlay_schemas.dimensions import EXACT, UNASSIGNED
 
 SECONDS = {"hour": 3600, "day": 86_400}

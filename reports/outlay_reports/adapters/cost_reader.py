@@ -13,7 +13,8 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import ClosedPeriod, ClosedPeriods, closed_within
 from outlay_reports.chargeback import Closing
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Keys, Sums
-from outlay_reports.range_sums import Selection, between, column, conditions, needs_ledger, piece, sums
+from outlay_reports.range_sums import Selection, column, conditions, needs_ledger, sums
+from outlay_reports.time_sql import between, piece
 from outlay_schemas.currency import Currency, NoRateError, Segment
 from outlay_schemas.money import to_pico
 

@@ -11,7 +11,8 @@ from datetime import datetime
 from outlay_console.domain.view import JOINT, View
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.alert_list import alert_statement
-from outlay_reports.range_sums import Query, Selection, between, conditions, sums, windows
+from outlay_reports.range_sums import Query, Selection, conditions, sums, windows
+from outlay_reports.time_sql import between
 from outlay_schemas.events import Grain
 
 REST = "\x00rest"
