@@ -33,10 +33,12 @@ def _peak() -> int:
 def export(settings: ClickHouseSettings, span: TimeRange, file: Path) -> None:
     clickhouse, before, began = ClickHouseClient(settings), _peak(), perf_counter()
     if file.suffix == ".parquet":
-        rows = write_parquet(tables(clickhouse, Wanted(span, "1.4", text=False)), file, "1.4")
+        wanted = Wanted(span, "1.4", text=False)
+        rows = write_parquet(tables(clickhouse, wanted), file, wanted)
     else:
+        wanted = Wanted(span, "1.4")
         with file.open("wb") as out:
-            rows = write_csv(tables(clickhouse, Wanted(span, "1.4")), out, "1.4")
+            rows = write_csv(tables(clickhouse, wanted), out, wanted)
     took, cpu = perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
     show(
         format=file.suffix[1:], rows=rows, rows_per_s=rows / took, mib=file.stat().st_size >> 20, peak_mib=_peak(),

@@ -31,7 +31,8 @@ NULLABLE = {
     "RegionName", "SkuPriceDetails", "SubAccountId", "SubAccountName", "SkuMeter", "ConsumedQuantity",
     "ConsumedUnit", "PricingCategory", "SkuId", "SkuPriceId", "Tags", "InvoiceDetailId", "InvoiceId", "ResourceId",
     "ResourceName",
-    "ResourceType", "AvailabilityZone", "ListUnitPrice", "ContractedUnitPrice", "AllocatedMethodDetails",
+    "ResourceType", "AvailabilityZone", "ListUnitPrice", "ContractedUnitPrice",
+    "PricingCurrencyListUnitPrice", "PricingCurrencyContractedUnitPrice", "AllocatedMethodDetails",
     "AllocatedMethodId", "AllocatedResourceId", "AllocatedResourceName", "AllocatedTags",
 }  # fmt: skip
 _DECIMALS = (
@@ -43,6 +44,9 @@ _DECIMALS = (
     "PricingQuantity",
     "ListUnitPrice",
     "ContractedUnitPrice",
+    "PricingCurrencyContractedUnitPrice",
+    "PricingCurrencyEffectiveCost",
+    "PricingCurrencyListUnitPrice",
 )
 _NOT_NEGATIVE = ("Quantity", "UnitPrice")
 _TIMES = ("BillingPeriodEnd", "BillingPeriodStart", "ChargePeriodEnd", "ChargePeriodStart")
@@ -93,6 +97,7 @@ def validate(head: Iterable[str], rows: Iterable[Row], version: str = "1.2") -> 
 
 def _row(line: int, row: Row) -> Iterator[Violation]:
     yield from _cells(line, row)
+    yield from _pricing_currency(line, row)
     if row.get("ChargeCategory") == "Usage" and not row.get("ChargeClass"):
         for name in _WITH_USAGE:
             if name in row and not row[name]:
@@ -161,6 +166,28 @@ def _details(text: str) -> str:
     except (ValueError, KeyError, TypeError):
         return "must be a JSON object of Elements with an AllocatedRatio each"
     return "" if ratios and all(0 <= ratio <= 1 for ratio in ratios) else "must have ratios from 0 to 1"
+
+
+_IN_PRICING_CURRENCY = (
+    "PricingCurrencyContractedUnitPrice", "PricingCurrencyEffectiveCost", "PricingCurrencyListUnitPrice",
+)  # fmt: skip
+
+
+def _pricing_currency(line: int, row: Row) -> Iterator[Violation]:
+    """What is priced in another currency than it is billed in says what it cost in both. The specification only
+    recommends the amounts; we want them."""
+    if "PricingCurrency" not in row:
+        for name in _IN_PRICING_CURRENCY:
+            if name in row:
+                yield Violation(line, name, "must have a PricingCurrency")
+        return
+    if row["PricingCurrency"] == row.get("BillingCurrency"):
+        return
+    for name in _IN_PRICING_CURRENCY:
+        if name not in row:
+            yield Violation(line, name, "must be present where pricing and billing currency differ")
+        elif name.endswith("UnitPrice") and bool(row[name]) != bool(row.get("SkuPriceId")):
+            yield Violation(line, name, "must be null exactly where SkuPriceId is")
 
 
 def _unit_prices(line: int, row: Row) -> Iterator[Violation]:

@@ -19,8 +19,8 @@ from outlay_schemas.dimensions import UNASSIGNED, name_of
 from outlay_schemas.money import to_pico, to_usd
 
 _AMOUNTS = (
-    "BilledCost", "ContractedCost", "EffectiveCost", "ListCost", "ConsumedQuantity", "PricingQuantity",
-    "x_ChargedCost",
+    "BilledCost", "ContractedCost", "EffectiveCost", "ListCost", "PricingCurrencyEffectiveCost", "ConsumedQuantity",
+    "PricingQuantity", "x_ChargedCost",
 )  # fmt: skip
 _COUNTS = ("x_Events", "x_UnpricedEvents")
 
@@ -82,7 +82,9 @@ def _parts(
 ) -> list[dict[str, Any]]:
     weights = sharing.weights[split]
     whole = sum(weights.values())
-    cut = {name: apportion(to_pico(str(row[name])), weights) for name in _AMOUNTS if row[name] is not None}
+    cut = {
+        name: apportion(to_pico(str(row[name])), weights) for name in _AMOUNTS if row.get(name) is not None
+    }
     counts = {name: apportion(int(row[name]), weights) for name in _COUNTS}
     text = isinstance(row["BilledCost"], str)
     invoice = row["InvoiceId"]

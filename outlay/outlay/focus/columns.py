@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
 
+from outlay_schemas.currency import USD, Currency
 from outlay_schemas.dimensions import OWNERS
 
 Version = Literal["1.2", "1.3", "1.4"]
@@ -67,7 +68,7 @@ STANDARD = (
     Column("BilledCost", "spent", "decimal"),
     Column("BillingAccountId", "tenant"),
     Column("BillingAccountName", "tenant", nullable=True),
-    Column("BillingCurrency", "'USD'"),
+    Column("BillingCurrency", "'{currency}'"),
     Column("BillingPeriodEnd", "toDateTime(addMonths(toStartOfMonth(start), 1), 'UTC')", "time"),
     Column("BillingPeriodStart", "toDateTime(toStartOfMonth(start), 'UTC')", "time"),
     Column("ChargeCategory", "if(adjusts, 'Adjustment', 'Usage')"),
@@ -122,6 +123,20 @@ OWN = (
 )
 
 
-def columns(version: Version) -> tuple[Column, ...]:
-    """Return the columns of a version: the specification's in alphabetical order, then ours, which begin with x_."""
-    return (*(c for c in STANDARD if c.since <= version <= c.until), *sorted(OWN, key=attrgetter("name")))
+IN_USD = (
+    Column("PricingCurrency", "'USD'"),
+    Column("PricingCurrencyContractedUnitPrice", _unit_price("spent_usd"), "price", nullable=True),
+    Column("PricingCurrencyEffectiveCost", "spent_usd", "decimal"),
+    Column("PricingCurrencyListUnitPrice", _unit_price("listed_usd"), "price", nullable=True),
+)
+"""What an export in another currency adds: the exact USD, which is what prices are in."""
+
+
+def columns(version: Version, currency: Currency = USD) -> tuple[Column, ...]:
+    """Return the columns of a version: the specification's in alphabetical order, then ours, which begin with x_.
+    `currency`: of the amounts."""
+    standard = STANDARD if currency == USD else sorted((*STANDARD, *IN_USD), key=attrgetter("name"))
+    return (
+        *(c for c in standard if c.since <= version <= c.until),
+        *sorted(OWN, key=attrgetter("name")),
+    )

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from outlay.focus.columns import Column, Version, columns
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import ClosedPeriod
+from outlay_reports.conversion import Conversion
 from outlay_reports.range_sums import bind, column
 from outlay_reports.time_sql import between
+from outlay_schemas.currency import USD, Currency
 from outlay_schemas.dimensions import EXACT, UNASSIGNED
 
 SECONDS = {"hour": 3600, "day": 86_400}
 
 _METERS = """
-SELECT c.tenant AS tenant, {start} AS start, {dimensions},
+SELECT c.tenant AS tenant, c.minute AS minute, {start} AS start, {dimensions},
     c.tags AS tags, c.attributes['region'] AS region, c.attributes['service_tier'] AS tier,
     c.price_status AS status, c.price_ref AS price,
     ifNull(c.cost, toDecimal128(0, 12)) AS whole, arraySum(mapValues(c.cost_parts)) AS parted,
@@ -95,10 +97,35 @@ def statement(
     tenants: bool,
     split: str = "",
     on: Invoices = _NO_INVOICES,
+    currency: Currency = USD,
 ) -> str:
     """Return the SQL of the rows of a time range. `text`: every value as text, for CSV. `split`: SQL for the id of the
-    split that shares an event's cost, as one more column."""
-    meters = _METERS.format(
+    split that shares an event's cost, as one more column. `currency`: of amounts; where money has no rate the query
+    fails, and the client raises NoRateError."""
+    rates = Conversion.over(currency, span)
+    named = ", ".join(
+        f"{_value(c, grain, currency.code, text=text)} AS `{c.name}`" for c in columns(version, currency)
+    )
+    spent, charged, listed = (
+        rates.total(f"sum({rates.amount(amount, 'minute')})") for amount in ("part", "charge", "list_part")
+    )
+    exact = " sum(part) AS spent_usd, sum(list_part) AS listed_usd," if rates.segments else ""
+    return (
+        f"SELECT {named}{', split' if split else ''} FROM (SELECT {_GROUPS}, {spent} AS spent,"
+        f" {charged} AS charged, {listed} AS listed,{exact}"
+        " sum(amount) AS quantity, count() AS events, countIf(status = 'unpriced') AS unpriced"
+        f" FROM ({_meters(span, grain, tenants, split, on)}) GROUP BY {_GROUPS}) ORDER BY {_GROUPS}"
+    )
+
+
+def charges(span: TimeRange, *, tenants: bool) -> str:
+    """Return the SQL that counts, as `n`, what costs something in a time range."""
+    meters = _meters(span, "hour", tenants, "", _NO_INVOICES)
+    return f"SELECT count() AS n FROM ({meters}) WHERE part != 0 OR charge != 0 OR list_part != 0"
+
+
+def _meters(span: TimeRange, grain: str, tenants: bool, split: str, on: Invoices) -> str:
+    return _METERS.format(
         dimensions=", ".join(f"c.{name} AS {name}" for name in EXACT),
         start=f"toDateTime(toStartOf{grain.capitalize()}(c.minute), 'UTC')",
         span=between("minute", span),
@@ -108,17 +135,10 @@ def statement(
         detail=on.detail,
         late=on.late,
     )
-    named = ", ".join(f"{_value(c, grain, text=text)} AS `{c.name}`" for c in columns(version))
-    return (
-        f"SELECT {named}{', split' if split else ''} FROM (SELECT {_GROUPS}, sum(part) AS spent,"
-        " sum(charge) AS charged, sum(list_part) AS listed,"
-        " sum(amount) AS quantity, count() AS events, countIf(status = 'unpriced') AS unpriced"
-        f" FROM ({meters}) GROUP BY {_GROUPS}) ORDER BY {_GROUPS}"
-    )
 
 
-def _value(column: Column, grain: str, *, text: bool) -> str:
-    sql = column.sql.replace("{seconds}", str(SECONDS[grain]))
+def _value(column: Column, grain: str, code: str, *, text: bool) -> str:
+    sql = column.sql.replace("{seconds}", str(SECONDS[grain])).replace("{currency}", code)
     if column.kind == "time":
         return _TIME.format(sql=sql) if text else sql
     if column.kind in ("decimal", "price", "count"):

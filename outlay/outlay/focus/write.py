@@ -12,12 +12,15 @@ import pyarrow.parquet as pq
 from pyarrow import compute
 
 from outlay.focus.allocation import Sharing, shared
-from outlay.focus.columns import Version, columns
-from outlay.focus.query import SECONDS, invoices, statement
+from outlay.focus.columns import Column, Version, columns
+from outlay.focus.query import SECONDS, Invoices, charges, invoices, statement
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import closed_within
+from outlay_reports.conversion import Conversion
+from outlay_reports.errors import QueryError
 from outlay_reports.renderers import FORMULA_STARTS
+from outlay_schemas.currency import USD, Currency, NoRateError
 
 _ROWS = 50_000  # rows of a piece, about: 50 MB
 _TYPES = {
@@ -45,7 +48,8 @@ def pieces(span: TimeRange, grain: str) -> Generator[TimeRange, int, None]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to export. `text`: every value as text. `sharing`: which costs are shared, and among whom."""
+    """What to export. `text`: every value as text. `sharing`: which costs are shared, and among whom. `currency`: of
+    the amounts."""
 
     span: TimeRange
     version: Version = "1.2"
@@ -53,13 +57,43 @@ class Wanted:
     tenants: Sequence[str] = ()
     text: bool = True
     sharing: Sharing | None = None
+    currency: Currency = USD
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of its rows, in order."""
+        return columns(self.version, self.currency)
 
 
 def tables(clickhouse: ClickHouseClient, wanted: Wanted) -> Iterator[pa.Table]:
-    """Yield the rows of a span in pieces of hours or days. Raises Retryable."""
+    """Return the rows of a span in pieces of hours or days. Raises at once, before any row is read, QueryError if a
+    month in it was closed in another currency, and NoRateError if a charge in it has no exchange rate; Retryable."""
+    closed = closed_within(clickhouse, wanted.tenants, wanted.span)
+    if closed and wanted.currency != USD:
+        months = " and ".join(dict.fromkeys(month.period for month in closed))
+        raise QueryError(
+            f"{months} {'were' if ' ' in months else 'was'} closed in USD, and rows name their statement",
+            "export closed months in USD: --currency USD",
+        )
+    _require_rates(clickhouse, wanted)
+    return _tables(clickhouse, wanted, invoices(closed))
+
+
+def _require_rates(clickhouse: ClickHouseClient, wanted: Wanted) -> None:
+    rates = Conversion.over(wanted.currency, wanted.span)
+    bound = {"tenants": list(wanted.tenants)} if wanted.tenants else None
+    gaps = [
+        gap
+        for gap in rates.gaps
+        if clickhouse.rows(charges(gap, tenants=bool(wanted.tenants)), bound)[0]["n"]
+    ]
+    if gaps:
+        raise NoRateError(rates.missing(gaps))
+
+
+def _tables(clickhouse: ClickHouseClient, wanted: Wanted, on: Invoices) -> Iterator[pa.Table]:
     text, sharing = wanted.text, wanted.sharing
-    schema = pa.schema([(c.name, pa.string() if text else _TYPES[c.kind]) for c in columns(wanted.version)])
-    on = invoices(closed_within(clickhouse, wanted.tenants, wanted.span))
+    schema = pa.schema([(c.name, pa.string() if text else _TYPES[c.kind]) for c in wanted.columns])
     bound: dict[str, object] = {**on.bound, **(sharing.bound if sharing else {})}
     if wanted.tenants:
         bound["tenants"] = list(wanted.tenants)
@@ -68,8 +102,9 @@ def tables(clickhouse: ClickHouseClient, wanted: Wanted) -> Iterator[pa.Table]:
     piece = next(cut, None)
     while piece is not None:
         sql = statement(
-            piece, wanted.version, wanted.grain, text=text, tenants=bool(wanted.tenants), split=split, on=on
-        )
+            piece, wanted.version, wanted.grain, text=text, tenants=bool(wanted.tenants), split=split, on=on,
+            currency=wanted.currency,
+        )  # fmt: skip
         rows = 0
         if answer := clickhouse.raw(sql, bound or None, fmt="ArrowStream"):
             with pa.ipc.open_stream(answer) as stream:
@@ -89,12 +124,12 @@ def _cast(column: Any, kind: pa.DataType) -> Any:
     return column.cast(kind)
 
 
-def write_csv(found: Iterator[pa.Table], file: IO[bytes], version: Version) -> int:
+def write_csv(found: Iterator[pa.Table], file: IO[bytes], wanted: Wanted) -> int:
     """Write CSV with a header, null as an empty cell; return the number of rows. A text that a spreadsheet would take
     for a formula begins with an apostrophe."""
-    texts = [c.name for c in columns(version) if c.kind == "text"]
+    texts = [c.name for c in wanted.columns if c.kind == "text"]
     options = pc.WriteOptions(include_header=False, quoting_style="needed")
-    file.write((",".join(c.name for c in columns(version)) + "\n").encode())
+    file.write((",".join(c.name for c in wanted.columns) + "\n").encode())
     rows = 0
     for table in found:
         cells = {one: table[one] for one in table.column_names}
@@ -107,16 +142,13 @@ def write_csv(found: Iterator[pa.Table], file: IO[bytes], version: Version) -> i
     return rows
 
 
-def write_parquet(found: Iterator[pa.Table], file: Path, version: Version) -> int:
+def write_parquet(found: Iterator[pa.Table], file: Path, wanted: Wanted) -> int:
     """Write Parquet, a row group a day; return the number of rows."""
-    schema = pa.schema([(c.name, _TYPES[c.kind]) for c in columns(version)], _metadata(version))
+    metadata = {"FocusVersion": wanted.version, "DataGenerator": "Outlay"}
+    schema = pa.schema([(c.name, _TYPES[c.kind]) for c in wanted.columns], metadata)
     rows = 0
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for table in found:
-            writer.write_table(table.replace_schema_metadata(_metadata(version)))
+            writer.write_table(table.replace_schema_metadata(metadata))
             rows += table.num_rows
     return rows
-
-
-def _metadata(version: Version) -> dict[str, str]:
-    return {"FocusVersion": version, "DataGenerator": "Outlay"}

@@ -21,6 +21,7 @@ from outlay_kit.clock import SystemClock
 from outlay_kit.topics import create_topics
 from outlay_schemas import topics
 from outlay_schemas.catalog import Match, Share, Split
+from outlay_schemas.catalog.terms import FxRate
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.events import CostEvent
 from outlay_schemas.money import to_usd
@@ -67,7 +68,14 @@ def events(ledger_stack: Stack) -> list[CostEvent]:
     shares = (Share(sets={"team": "growth"}), Share(sets={"team": "platform"}))
     split = Split(id="cluster", match=Match(project=("shared-cluster",)), method="even", shares=shares)
     budget = Budget(id="all", name="All AI", tenant=TENANT, amount=Decimal(100))
-    content = load_default().model_copy(update={"splits": (split,), "budgets": (budget,)})
+    change = (clock.now() - timedelta(days=20)).replace(minute=30)
+    fx = (
+        FxRate.model_validate({"currency": "XTS", "usd": "1.10", "to": change}),
+        FxRate.model_validate({"currency": "XTS", "usd": "1.17", "from": change}),
+        FxRate.model_validate({"currency": "XBA", "usd": "2", "from": change}),
+    )
+    plain = load_default()
+    content = plain.model_copy(update={"splits": (split,), "budgets": (budget,), "fx": (*plain.fx, *fx)})
     publish(ledger_stack.kafka, content, clock)
     return found
 
@@ -247,6 +255,38 @@ def test_an_export_cuts_shared_costs_up_and_adds_up(
     shared = [row for row in rows if row["AllocatedMethodId"] == "cluster"]
     assert sum(Decimal(row["BilledCost"]) for row in shared) == cost(events, sku="cluster")
     assert {row["AllocatedResourceId"] for row in shared} == {"consumer/growth", "engineering/platform"}
+
+
+@pytest.mark.parametrize("grain", ["hour", "day"])
+def test_an_export_in_another_currency_adds_up_to_the_report(
+    run: Run, events: list[CostEvent], tmp_path: Path, grain: str
+) -> None:
+    file = tmp_path / "focus.csv"
+    run("export", "focus", "--from", "61d", "--grain", grain, "--currency", "xts", "-o", str(file))
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    total = json.loads(run("report", "showback", "--from", "61d", "--currency", "XTS", "--json").stdout)[
+        "total"
+    ]
+    # Each row, here and there, is rounded once.
+    assert abs(sum(Decimal(row["BilledCost"]) for row in rows) - Decimal(total["cost_xts"])) < len(
+        rows
+    ) * Decimal("1e-12")
+    assert sum(Decimal(row["PricingCurrencyEffectiveCost"]) for row in rows) == cost(events)
+    assert {(row["BillingCurrency"], row["PricingCurrency"]) for row in rows} == {("XTS", "USD")}
+
+
+def test_an_export_without_a_rate_writes_nothing(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "focus.csv"
+    words = ("export", "focus", "--from", "61d", "--currency", "XBA")
+    for more in ((), ("-o", str(file))):
+        refused = run(*words, *more, code=1)
+        assert "no exchange rate for XBA from" in refused.stderr
+        assert "fx.yaml" in refused.stderr
+        assert refused.stdout == ""
+    assert not file.exists()
+    assert (
+        "the catalog has no exchange rate for" in run("export", "focus", "--currency", "ABC", code=1).stderr
+    )
 
 
 def _write(path: Path, names: list[str], rows: list[dict[str, str]]) -> None:

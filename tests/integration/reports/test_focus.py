@@ -95,7 +95,7 @@ def exported(
 ) -> tuple[list[str], list[dict[str, str]]]:
     page = io.BytesIO()
     wanted = Wanted(SPAN, version, grain, (TENANT,), sharing=parts)
-    write_csv(tables(clickhouse, wanted), page, version)
+    write_csv(tables(clickhouse, wanted), page, wanted)
     reader = csv.DictReader(io.StringIO(page.getvalue().decode(), newline=""))
     rows = list(reader)
     return list(reader.fieldnames or []), rows
@@ -253,7 +253,8 @@ def test_a_span_is_cut_into_pieces_of_bounded_rows_without_a_gap() -> None:
 
 def test_parquet_has_the_same_rows_typed(clickhouse: ClickHouseClient, tmp_path: Path) -> None:
     file = tmp_path / "focus.parquet"
-    count = write_parquet(tables(clickhouse, Wanted(SPAN, "1.3", "hour", (TENANT,), text=False)), file, "1.3")
+    wanted = Wanted(SPAN, "1.3", "hour", (TENANT,), text=False)
+    count = write_parquet(tables(clickhouse, wanted), file, wanted)
     table = pq.read_table(file)
     _, rows = exported(clickhouse, "1.3")
     assert table.num_rows == count == len(rows)

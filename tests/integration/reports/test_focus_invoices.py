@@ -22,13 +22,18 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import ClosedPeriods
 from outlay_reports.allocation import Allocated, Allocation
 from outlay_reports.chargeback import OWN, Closing, Line
+from outlay_reports.errors import QueryError
 from outlay_schemas.catalog import Match, Split
+from outlay_schemas.catalog.terms import FxRate
+from outlay_schemas.currency import Currency
 from outlay_schemas.events import CostEvent
 from outlay_schemas.money import Usd
 
 pytestmark = pytest.mark.stack
 
 TENANT = "focus-closed"
+OPEN = TimeRange(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC))
+EUR = Currency("EUR", [FxRate.model_validate({"currency": "EUR", "usd": "1.17"})])
 SPAN = TimeRange(datetime(2026, 9, 30, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC))
 FIRST, SECOND = datetime(2026, 11, 2, 9, tzinfo=UTC), datetime(2026, 11, 5, 9, tzinfo=UTC)
 LINES = (Line("consumer", OWN, ("growth",), 1),)
@@ -100,11 +105,11 @@ def clickhouse(ledger_stack: Stack) -> Iterator[ClickHouseClient]:
 
 
 def exported(
-    clickhouse: ClickHouseClient, version: Version, grain: str = "day", **more: object
+    clickhouse: ClickHouseClient, version: Version, grain: str = "day", span: TimeRange = SPAN, **more: object
 ) -> tuple[str, list[dict[str, str]]]:
     page = io.BytesIO()
-    wanted = Wanted(SPAN, version, grain, (TENANT,), **more)  # type: ignore[arg-type]
-    write_csv(tables(clickhouse, wanted), page, version)
+    wanted = Wanted(span, version, grain, (TENANT,), **more)  # type: ignore[arg-type]
+    write_csv(tables(clickhouse, wanted), page, wanted)
     text = page.getvalue().decode()
     return text, list(csv.DictReader(io.StringIO(text, newline="")))
 
@@ -161,16 +166,40 @@ def test_every_kind_of_row_is_valid(clickhouse: ClickHouseClient, version: Versi
     assert sum(Decimal(row["BilledCost"]) for row in rows) == whole
 
 
-def test_the_foundations_own_validator_finds_nothing(clickhouse: ClickHouseClient, tmp_path: Path) -> None:
-    text, rows = exported(clickhouse, "1.2", "hour")
-    # Its rules want InvoiceId to be null in all rows, or in none: of an open month, or of a closed one.
-    for name, some in (
-        ("open", [row for row in rows if not row["InvoiceId"]]),
-        ("closed", [row for row in rows if row["InvoiceId"]]),
-    ):
-        file = tmp_path / f"{name}.csv"
-        with file.open("w", newline="") as out:
-            page = csv.DictWriter(out, text.splitlines()[0].split(","))
-            page.writeheader()
-            page.writerows(some)
-        assert failures(file) == []
+def test_a_closed_month_is_exported_in_usd_alone(clickhouse: ClickHouseClient) -> None:
+    """Its rows name a statement, which is in USD and does not change."""
+    with pytest.raises(QueryError, match="2026-10 was closed in USD") as refused:
+        tables(clickhouse, Wanted(SPAN, "1.2", "day", (TENANT,), currency=EUR))
+    assert "--currency USD" in refused.value.hint
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3", "1.4"])
+@pytest.mark.parametrize("grain", ["hour", "day"])
+def test_every_kind_of_row_is_valid_in_another_currency(
+    clickhouse: ClickHouseClient, version: Version, grain: str
+) -> None:
+    text, rows = exported(clickhouse, version, grain, OPEN, currency=EUR)
+    assert list(validate(text.splitlines()[0].split(","), rows, version)) == []
+    assert {row["ChargeCategory"] for row in rows} == {"Usage", "Adjustment"}
+    usd = 32 + sum(Decimal(event.cost or 0) for event in EVERY_KIND)
+    assert sum(Decimal(row["PricingCurrencyEffectiveCost"]) for row in rows) == usd
+    assert abs(sum(Decimal(row["BilledCost"]) for row in rows) - usd / Decimal("1.17")) < Decimal("1e-10")
+
+
+@pytest.mark.parametrize("what", ["open", "closed", "euro"])
+def test_the_foundations_own_validator_finds_nothing(
+    clickhouse: ClickHouseClient, tmp_path: Path, what: str
+) -> None:
+    if what == "euro":
+        rows = exported(clickhouse, "1.2", "hour", OPEN, currency=EUR)[1]
+    else:
+        # Its rules want InvoiceId to be null in all rows, or in none: of an open month, or of a closed one.
+        rows = [
+            r for r in exported(clickhouse, "1.2", "hour")[1] if bool(r["InvoiceId"]) == (what == "closed")
+        ]
+    file = tmp_path / f"{what}.csv"
+    with file.open("w", newline="") as out:
+        page = csv.DictWriter(out, list(rows[0]))
+        page.writeheader()
+        page.writerows(rows)
+    assert failures(file) == []

@@ -60,7 +60,8 @@ def test_list_cost_is_the_list_price_times_the_quantity(ledger_stack: Stack, ter
         event.tenant = tenant
     write(ledger_stack.writer, [price(event, catalog) for event in events])
     clickhouse, page = ClickHouseClient(ledger_stack.reader), io.BytesIO()
-    write_csv(tables(clickhouse, Wanted(MONTH, "1.2", "hour", (tenant,))), page, "1.2")
+    wanted = Wanted(MONTH, "1.2", "hour", (tenant,))
+    write_csv(tables(clickhouse, wanted), page, wanted)
     clickhouse.close()
     rows = list(csv.DictReader(io.StringIO(page.getvalue().decode(), newline="")))
 

@@ -5,6 +5,7 @@ import html
 import io
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -332,6 +333,11 @@ def euros(system: System) -> dict[str, tuple[dict[str, float], Decimal]]:
             {"" if team == "(unassigned)" else team: cost for team, cost in rows.items()},
             Decimal(answer["total"]["cost_eur"]),
         )
+    text = system.command("export", "focus", "--from", "2026-11", "--currency", "EUR")
+    bill: dict[str, Decimal] = defaultdict(Decimal)
+    for charge in csv.DictReader(io.StringIO(text)):
+        bill[charge["x_Team"]] += Decimal(charge["BilledCost"])
+    found["FOCUS"] = ({team: float(cost) for team, cost in bill.items()}, sum(bill.values(), Decimal(0)))
     shown = explore(system, "UTC", "cost_eur", "&currency=EUR")["by_team"]
     found["Explore"] = ({team: float(cost) for team, cost in shown.items()}, sum(shown.values(), Decimal(0)))
     return found

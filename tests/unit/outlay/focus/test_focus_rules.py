@@ -57,6 +57,19 @@ def test_columns_must_be_there_and_well_named() -> None:
     assert {column for _, column in broken("1.4", **new)} == {"ProviderName", "PublisherName"}
 
 
+def test_what_is_priced_in_another_currency_says_so_in_full() -> None:
+    usd = {
+        "PricingCurrency": "USD", "PricingCurrencyContractedUnitPrice": "0.125", "PricingCurrencyEffectiveCost": "1.25",
+        "PricingCurrencyListUnitPrice": "0.125", "SkuPriceId": "p", "SkuId": "gpt-5", "PricingCategory": "Standard",
+        "BillingCurrency": "EUR",
+    }  # fmt: skip
+    assert broken(**usd) == []
+    for name in (name for name in usd if name.startswith("PricingCurrency")):
+        rest = {key: value for key, value in usd.items() if key != name}
+        assert broken(**rest) != [], name
+        assert (2, name) in broken(**usd | {name: "" if name != "PricingCurrencyListUnitPrice" else "-1"})
+
+
 def test_a_unit_price_times_the_quantity_is_the_cost_and_allocations_have_a_method() -> None:
     assert broken(SkuPriceId="p", ListUnitPrice="0.125") == []
     assert broken(SkuPriceId="p", ListUnitPrice="0.126") == [(2, "ListUnitPrice")]
