@@ -94,6 +94,10 @@ def _operation(method: str, path: str, operation: Document) -> Iterator[str]:
         for status, one in operation["responses"].items()
     ]
     yield from _table(("Status", "Meaning", "Body"), rows)
+    contents = [
+        one for response in operation["responses"].values() for one in response.get("content", {}).values()
+    ]
+    yield from map(_example, contents)
     yield "</section>\n"
 
 

@@ -1,4 +1,4 @@
-"""The read API: reports as JSON or CSV for programs, the same numbers as `outlay report`, by key.
+"""The read API: reports as JSON or CSV, and prices, for programs, by key. Reports have the numbers of `outlay report`.
 
     curl -H "Authorization: Bearer $KEY" "$CONSOLE/api/v1/reports/showback?by=team,model&from=2026-11"
 
@@ -16,12 +16,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from outlay_console.adapters.readers import Readers
+from outlay_console.api_request import check, number, refusing
 from outlay_console.openapi import document
+from outlay_console.price_api import PriceApi
 from outlay_console.sessions import Session
 from outlay_console.web import Throttle, measured, who
 from outlay_kit.api_reference import reference_routes
 from outlay_kit.clock import Clock
-from outlay_kit.errors import Retryable
 from outlay_kit.problems import Problem
 from outlay_reports import report_api
 from outlay_reports.adapters.cost_reader import CostReader
@@ -34,7 +35,7 @@ from outlay_reports.report_table import ReportTable
 from outlay_reports.showback import allocated_table
 from outlay_reports.statements import allocate_query, month_table, parse_chargeback_query, read_month
 from outlay_schemas.catalog import FxRate, Split
-from outlay_schemas.currency import Currency, NoRateError
+from outlay_schemas.currency import Currency
 
 _LIMIT = 10_000
 
@@ -72,7 +73,7 @@ def _showback(costs: CostReader, wanted: Wanted) -> ReportTable:
 
 
 def _top(costs: CostReader, wanted: Wanted) -> ReportTable:
-    return report_api.top(costs, wanted.question("model"), _number(wanted, "limit", 10))
+    return report_api.top(costs, wanted.question("model"), number(wanted.params, "limit", 10, _LIMIT))
 
 
 def _trend(costs: CostReader, wanted: Wanted) -> ReportTable:
@@ -116,13 +117,19 @@ class Api:
     clock: Clock
     throttle: Throttle
     """Counts tries of wrong keys."""
+    prices: PriceApi
 
     def routes(self) -> list[Route]:
         """Return where it answers."""
         reports = tuple((name, known) for name, (_, known) in REPORTS.items())
         return [
             *(Route(path, _to_reference) for path in ("/api", "/api/v1", "/api/v1/reports")),
-            Route("/api/v1/reports/{report}", measured("api", self.clock, self._report), methods=["GET"]),
+            Route(
+                "/api/v1/reports/{report}",
+                measured("api", self.clock, refusing(self._report)),
+                methods=["GET"],
+            ),
+            *self.prices.routes(),
             *reference_routes(lambda: document(reports)),
         ]
 
@@ -131,16 +138,12 @@ class Api:
         make, known = REPORTS.get(request.path_params["report"], (None, frozenset()))
         if make is None:
             what = f"there is no such report; ask for one of {', '.join(REPORTS)}"
-            return Problem(HTTPStatus.NOT_FOUND, "not_found", what).response()
+            raise Problem(HTTPStatus.NOT_FOUND, "not_found", what)
         wanted = Wanted(session.tenant, request.query_params, self.clock.now(), *self.terms(session.tenant))
-        try:
-            _check(wanted.params, known)
-            sheet = await self.readers.call(lambda clickhouse: make(CostReader(clickhouse), wanted))
-        except (QueryError, NoRateError) as error:
-            return Problem(HTTPStatus.BAD_REQUEST, "parameter", f"{error}; {error.hint}").response()
-        except Retryable as error:
-            away = HTTPStatus.SERVICE_UNAVAILABLE
-            return Problem(away, "clickhouse_unavailable", str(error), retry_after=5).response()
+        check(wanted.params, known)
+        if wanted.params.get("format", "json") not in ("json", "csv"):
+            raise QueryError(f"{wanted.params['format']!r} is not a format", "give json or csv")
+        sheet = await self.readers.call(lambda clickhouse: make(CostReader(clickhouse), wanted))
         if wanted.params.get("format") == "csv":
             return Response(to_csv(sheet), media_type="text/csv")
         return Response(to_json(sheet), media_type="application/json")
@@ -158,23 +161,8 @@ async def _to_reference(_: Request) -> Response:
     return RedirectResponse("/docs", 303)
 
 
-def _check(params: QueryParams, known: frozenset[str]) -> None:
-    """Refuse a word that a report does not know: it would be left out in silence. Raises QueryError."""
-    if unknown := ", ".join(sorted(set(params) - known)):
-        raise QueryError(f"{unknown} cannot be asked of this report", f"use {', '.join(sorted(known))}")
-    if params.get("format", "json") not in ("json", "csv"):
-        raise QueryError(f"{params['format']!r} is not a format", "give json or csv")
-
-
 def _yes(wanted: Wanted, name: str) -> bool:
     value = wanted.params.get(name, "false")
     if value not in ("true", "false"):
         raise QueryError(f"{name} is {value!r}", "give true or false")
     return value == "true"
-
-
-def _number(wanted: Wanted, name: str, default: int) -> int:
-    text = wanted.params.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= _LIMIT:
-        raise QueryError(f"{name} is {text!r}", f"give a number from 1 to {_LIMIT}")
-    return int(text)

@@ -37,6 +37,7 @@ from outlay_console.pages import (
 )
 from outlay_console.pages.kept import KeptPage, KeptPages
 from outlay_console.pages.request import Dependencies, Page, PageRequest
+from outlay_console.price_api import PriceApi
 from outlay_console.sessions import Session
 from outlay_console.streams import LiveTotals, figures_stream, tail_stream
 from outlay_console.templating import PAGES, STATIC, ago, templates
@@ -122,7 +123,8 @@ class Console:
         self._live_totals = LiveTotals(deps.clock)
         self._kept = KeptPages()
         self._throttle = Throttle(deps.settings.login_burst, deps.settings.login_seconds)
-        self._api = Api(deps.readers, self._terms, deps.clock, self._throttle)
+        prices = PriceApi(deps.price_list, deps.catalog, deps.history, self._rollups, deps.clock)
+        self._api = Api(deps.readers, self._terms, deps.clock, self._throttle, prices)
         self.login = Login(
             deps.settings,
             deps.sessions,

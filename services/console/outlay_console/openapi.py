@@ -1,8 +1,9 @@
-"""The OpenAPI document of the read API, made of the table of reports."""
+"""The OpenAPI document of the read API, made of the table of reports and of what is said of prices."""
 
 from collections.abc import Iterable, Mapping
 from functools import cache
 
+from outlay_console import openapi_prices
 from outlay_reports.periods import UNITS
 from outlay_schemas.documents import Document, openapi
 
@@ -47,9 +48,10 @@ _ABOUT = {
 _PROBLEMS = {
     "400": "A parameter is invalid.",
     "401": "The key may not read.",
-    "404": "There is no such report.",
+    "403": "The role may not do this.",
+    "404": "There is no such report, or the console was started without prices.",
     "429": "Too many requests with a wrong key.",
-    "503": "ClickHouse does not answer: ask again.",
+    "503": "ClickHouse does not answer, or the catalog was not read yet: ask again.",
 }
 _AMOUNT = {
     "type": "string",
@@ -88,15 +90,26 @@ _ROW: Document = {
 def document(reports: tuple[tuple[str, frozenset[str]], ...]) -> Document:
     """Build the document of `reports`: the name of each, and the parameters that it takes."""
     about = (
-        "Reports on costs, from the code and with the figures of `outlay report`. The key sets the tenant."
+        "Reports on costs, from the code and with the figures of `outlay report`, and the catalog's prices. The key"
+        " sets the tenant."
     )
     paths = {f"/api/v1/reports/{name}": {"get": _operation(name, known)} for name, known in reports}
-    return openapi("Outlay reports", about, paths, {"Report": _REPORT, "Row": _ROW})
+    paths |= {
+        path: {"get": operation["get"] | {"responses": {**operation["get"]["responses"], **_refusals()}}}
+        for path, operation in openapi_prices.PATHS.items()
+    }
+    schemas = {"Report": _REPORT, "Row": _ROW, **openapi_prices.SCHEMAS}
+    return openapi("Outlay reports and prices", about, paths, schemas)
+
+
+def _refusals() -> Document:
+    """Return the responses that every path may give instead of an answer."""
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {code: {"description": text, "content": problem} for code, text in _PROBLEMS.items()}
 
 
 def _operation(name: str, known: Iterable[str]) -> Document:
     summary, about = _ABOUT[name]
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     answer = {
         "application/json": {"schema": {"$ref": "#/components/schemas/Report"}},
         "text/csv": {"schema": _TEXT},
@@ -113,6 +126,6 @@ def _operation(name: str, known: Iterable[str]) -> Document:
         ],
         "responses": {
             "200": {"description": "The report.", "content": answer},
-            **{code: {"description": text, "content": problem} for code, text in _PROBLEMS.items()},
+            **_refusals(),
         },
     }

@@ -137,9 +137,15 @@ async def test_answers_are_as_openapi_describes_them_and_a_page_shows_it(rig: Ri
         page = await client.get("/docs")
         headers = {"authorization": f"Bearer {rig.keys['acme']}"}
         for path, methods in document["paths"].items():
-            assert f'id="{methods["get"]["operationId"]}"' in page.text
-            for name in ("Report", "Problem"):
-                asked = path if name == "Report" else f"{path}?colour=red"
-                schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
-                jsonschema.validate((await client.get(asked, headers=headers)).json(), schema)
+            about = methods["get"]
+            assert f'id="{about["operationId"]}"' in page.text
+            params = {one["name"]: one["example"] for one in about["parameters"] if "example" in one}
+            right = await client.get(path, params=params, headers=headers)
+            wrong = await client.get(path, params={**params, "colour": "red"}, headers=headers)
+            for code, answer in ((200, right), (400, wrong)):
+                assert answer.status_code == code, answer.text
+                (content, *_) = about["responses"][str(code)]["content"].values()
+                jsonschema.validate(
+                    answer.json(), {**content["schema"], "components": document["components"]}
+                )
     assert "style-src" in page.headers["content-security-policy"]

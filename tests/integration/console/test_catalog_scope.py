@@ -75,6 +75,8 @@ def content(revision: int) -> Catalog:
 MORE = (
     "/prices?q=box", f"/prices?q={SECRET}", "/prices/model?sku=shared-box",
     "/prices/model?provider=openai&sku=gpt-5-mini", f"/prices/model?provider=openai&sku=gpt-5-mini&book={SECRET}-deal",
+    "/api/v1/prices?q=box", f"/api/v1/prices?q={SECRET}", "/api/v1/prices/model?sku=shared-box",
+    "/api/v1/prices/model?provider=openai&sku=gpt-5-mini", f"/api/v1/prices/model?sku=gpt-5-mini&book={SECRET}-deal",
     "/api/v1/reports/showback?allocate=true", "/api/v1/reports/chargeback?month=2026-11", "/explore?currency=EUR",
     "/api/v1/reports/top", "/api/v1/reports/trend", "/api/v1/reports/compare",
     "/setup/rules", "/setup/owners", "/setup/rules/edit?type=threshold", f"/setup/budgets/edit?key={SECRET}",
@@ -82,6 +84,8 @@ MORE = (
 )  # fmt: skip
 SHOWN = {
     "/prices", "/prices?q=box", "/prices/model?sku=shared-box", "/prices/model?provider=openai&sku=gpt-5-mini",
+    "/api/v1/prices?q=box", "/api/v1/prices/model?sku=shared-box",
+    "/api/v1/prices/model?provider=openai&sku=gpt-5-mini",
     "/budgets", "/metrics/money", f"/budgets/{SECRET}", "/setup/budgets", "/setup/rules", "/setup/owners",
     "/setup/history", "/setup/history/4", "/audit",
 }  # fmt: skip

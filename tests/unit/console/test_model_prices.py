@@ -7,6 +7,7 @@ from tests.support.catalogs import book, catalog, rates, rule
 
 from outlay.setup.price_list import CatalogPrices
 from outlay_console.domain.model_prices import (
+    ExactPrice,
     Price,
     PricesAt,
     PriceSet,
@@ -35,6 +36,16 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
 )  # fmt: skip
 def test_a_price_is_shown_in_the_unit_that_people_compare(price: Price, shown: Price) -> None:
     assert price == shown
+
+
+def test_a_price_keeps_what_the_catalog_says_and_is_the_same_for_any_count() -> None:
+    found = readable("web_searches", "10", "1000", currency="EUR", above="5")
+    assert found.exact == ExactPrice("web_searches", "10", "1000", "EUR", "5")
+    by_one, by_million = (
+        readable("input_tokens", price, per) for price, per in (("1", "1"), ("1000000", "1000000"))
+    )
+    assert by_one == by_million
+    assert by_one.exact != by_million.exact
 
 
 def test_equal_prices_of_one_list_are_shown_once() -> None:

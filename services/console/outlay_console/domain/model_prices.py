@@ -1,7 +1,7 @@
 """Prices of a model or SKU as people read them: pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -20,6 +20,18 @@ _UNITS = {
 
 
 @dataclass(frozen=True)
+class ExactPrice:
+    """One price, for programs: `price` in `currency` for each `per` of `meter`, for counts (or input tokens) above
+    `above`. Decimals in text, as the catalog has them."""
+
+    meter: str
+    price: str
+    per: str
+    currency: str = "USD"
+    above: str = "0"
+
+
+@dataclass(frozen=True)
 class Price:
     """One price, for people: `Input`, `$1.25`, `per million tokens`."""
 
@@ -27,6 +39,8 @@ class Price:
     amount: str
     unit: str
     note: str = ""
+    exact: ExactPrice | None = field(default=None, compare=False)
+    """The same for programs. $1 for 1,000 and $1,000 for 1,000,000 are the same price."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +130,8 @@ def readable(
     elif unit is None:
         label = meter.replace("_", " ").capitalize()
         unit = f"per {count:,f}" if count != 1 else "each"
-    return Price(label, money(amount, currency), unit, "; ".join(notes))
+    exact = ExactPrice(meter, price, per, currency, above)
+    return Price(label, money(amount, currency), unit, "; ".join(notes), exact)
 
 
 def money(amount: Decimal, currency: str = "USD") -> str:

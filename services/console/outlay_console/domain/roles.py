@@ -42,6 +42,8 @@ LEAST: Mapping[tuple[str, str], Role | Literal["open"]] = {
     ("GET", "/api/v1"): OPEN,
     ("GET", "/api/v1/reports"): OPEN,
     ("GET", "/api/v1/reports/{report}"): "viewer",
+    ("GET", "/api/v1/prices"): "viewer",
+    ("GET", "/api/v1/prices/model"): "viewer",
     ("GET", "/login"): OPEN,
     ("POST", "/login"): OPEN,
     ("GET", "/login/oidc"): OPEN,

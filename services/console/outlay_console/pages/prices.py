@@ -8,17 +8,14 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse, Response
 
 from outlay_console.domain.history import changes, scheduled_prices
-from outlay_console.domain.model_prices import Price, PriceList
+from outlay_console.domain.model_prices import PriceList
+from outlay_console.domain.price_lookup import LONGEST_SEARCH, search_prices
 from outlay_console.domain.queries import UNPRICED
 from outlay_console.pages.request import Context, PageRequest
 from outlay_schemas.catalog.freshness import oldest_check, stale_book, stale_rates
 
 _LOOK_BACK = timedelta(days=30)
-_LONGEST = 200
-"""Most characters of a search."""
 _ON_A_PAGE = 20
-_RATES = 3
-"""Prices that a row of the search shows."""
 
 
 async def prices(request: PageRequest) -> Context | Response:
@@ -27,7 +24,7 @@ async def prices(request: PageRequest) -> Context | Response:
     A search that was typed (`open`) and names one model leads to its page.
     """
     price_list = request.deps.price_list if request.catalog else None
-    text = request.params.get("q", "").strip()[:_LONGEST]
+    text = request.params.get("q", "").strip()[:LONGEST_SEARCH]
     searched: dict[str, object] = {
         "q": text,
         "searchable": price_list is not None,
@@ -69,20 +66,9 @@ async def _search(request: PageRequest, price_list: PriceList, text: str) -> dic
     page = request.params.get("page", "1")
     number = int(page) if page.isascii() and page.isdecimal() and 0 < len(page) < 6 else 1
 
-    def find() -> tuple[int, list[tuple[str, str, Sequence[Price]]]]:
-        found = price_list.search(request.tenant, text)
-        start = (max(number, 1) - 1) * _ON_A_PAGE
-        return len(found), [
-            (*one, _first(price_list, request, *one)) for one in found[start : start + _ON_A_PAGE]
-        ]
-
-    count, rows = await asyncio.to_thread(find)
+    start = (max(number, 1) - 1) * _ON_A_PAGE
+    count, rows = await asyncio.to_thread(
+        search_prices, price_list, request.tenant, text, request.now, start=start, count=_ON_A_PAGE
+    )
     pages = -(-count // _ON_A_PAGE)
     return {"count": count, "rows": rows, "page": max(number, 1), "last": pages}
-
-
-def _first(price_list: PriceList, request: PageRequest, provider: str, sku: str) -> Sequence[Price]:
-    """Return some prices that hold now, of the price list that is tried first."""
-    sets = price_list.prices(request.tenant, provider, sku, request.now)
-    prices = next((one.prices for one in sets if one.prices), ())
-    return ([one for one in prices if not one.note] or prices)[:_RATES]
