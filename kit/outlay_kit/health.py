@@ -1,8 +1,10 @@
 """The health of a process: alive, ready, making progress; and the watchdog that ends a stalled one."""
 
+import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -19,14 +21,35 @@ _MOST_FORGIVEN = 9
 
 
 def repeat(work: Callable[[], object], every: float, name: str) -> None:
-    """Do some work every so many seconds, in a daemon thread."""
+    """Do some work every so many seconds, in a daemon thread. If it fails, this process ends."""
 
     def run() -> None:
         pause = threading.Event()
-        while not pause.wait(every):
-            work()
+        try:
+            while not pause.wait(every):
+                work()
+        except Exception as error:  # noqa: BLE001 (whatever it is, this process ends)
+            _end(name, error)
 
     threading.Thread(target=run, name=name, daemon=True).start()
+
+
+def forever(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+    """Start a task that runs as long as this process. If it fails, this process ends: a task that ended would be
+    missed later, as a stall without a reason, or never."""
+
+    def ended(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _end(name, error)
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(ended)
+    return task
+
+
+def _end(name: str, error: BaseException) -> None:
+    log.critical("this process ends: what it does all the time failed", task=name, exc_info=error)
+    os._exit(70)
 
 
 class Health:

@@ -25,7 +25,7 @@ from outlay_kit.audit_store import AuditShipper
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
-from outlay_kit.health import Health
+from outlay_kit.health import Health, forever
 from outlay_kit.http_protocol import GuardedProtocol
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.revocations import follow_ends
@@ -66,10 +66,8 @@ def main(extend: Callable[[Dependencies], Extension] | None = None) -> None:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        turning = asyncio.create_task(_every_second(keys, health))
-        shipping = (
-            asyncio.create_task(_ship(deps.actions.audit, settings.writer)) if settings.writer else None
-        )
+        turning = forever(_every_second(keys, health), "every second")
+        shipping = forever(_ship(deps.actions.audit, settings.writer), "audit") if settings.writer else None
         health.watch(lambda: True)
         health.ready = True
         yield
@@ -133,6 +131,9 @@ async def _ship(audit: AuditLog, writer: ClickHouseSettings) -> None:
             await asyncio.to_thread(shipper.ship)
         except (Retryable, OSError, DatabaseError) as error:
             log.warning("audit entries wait for ClickHouse", error=str(error))
+            await asyncio.sleep(28.0)
+        except Exception:
+            log.exception("audit entries wait, and are tried again: pages do not need them")
             await asyncio.sleep(28.0)
         await asyncio.sleep(2.0)
 

@@ -20,6 +20,7 @@ from outlay_ingest.writer import ConnectingSink, Writer
 from outlay_kit.backoff import Backoff, retry
 from outlay_kit.broker import RecordSink
 from outlay_kit.clock import Clock
+from outlay_kit.health import forever
 from outlay_kit.http_protocol import GuardedProtocol
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.keys import KeyFileError, KeyRing
@@ -101,7 +102,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        refreshing = asyncio.create_task(every_second())
+        refreshing = forever(every_second(), "every second")
         health.progress()
         health.watch(lambda: True)
         yield

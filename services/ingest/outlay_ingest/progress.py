@@ -54,7 +54,7 @@ class Fairness:
     def __init__(self, settings: Settings, keys: KeyRing, clock: Clock) -> None:
         self._settings, self._keys, self._clock = settings, keys, clock
         self._share = FairShare(settings.fair_seconds, clock.now())
-        self._counted = clock.now(), clock.now()
+        self._counted = (clock.now(),) * 2
         self._moved_at = clock.monotonic()
         metrics.UNCOUNTED.set_function(lambda: self._share.total)
         metrics.WINDOW.set_function(lambda: self._share.window)
@@ -82,7 +82,8 @@ class Fairness:
 
     def tick(self) -> None:
         """Take up what was counted since."""
-        self._share.count(*self._counted, self._clock.now())
+        if self._settings.fair_seconds:
+            self._share.count(*self._counted, self._clock.now())
 
     def follow(self) -> "Fairness":
         """Follow the groups, in a thread of its own, while anything waits to be counted."""

@@ -13,6 +13,12 @@ from outlay_ingest.domain.fair_share import LEAST_WINDOW, FairShare
 MIB = 2**20
 
 
+def test_without_a_bound_a_round_that_took_no_time_is_no_error() -> None:
+    share = FairShare(0, NOW)
+    share.count(NOW + timedelta(seconds=1), NOW + timedelta(seconds=1), NOW + timedelta(seconds=1))
+    assert share.window >= LEAST_WINDOW
+
+
 class Pipe:
     """Counts `rate` bytes a second, first in, first out; a round ends when what waited at its start is counted."""
 

@@ -1,6 +1,9 @@
 """The watchdog counts silence by the CPU time that the machine gives: starved is not stalled, stuck is found."""
 
+import asyncio
+import os
 import socket
+import threading
 import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +12,7 @@ import pytest
 
 from outlay.embedded.ports import free_port
 from outlay_kit.clock import FakeClock, cpu_share
-from outlay_kit.health import Health, Watchdog, serve_health
+from outlay_kit.health import Health, Watchdog, forever, repeat, serve_health
 from outlay_kit.settings import HealthSettings
 
 
@@ -104,3 +107,37 @@ def test_every_server_that_people_reach_bounds_heads_and_bodies(module: str) -> 
         == source.count("uvicorn.run(") + source.count("uvicorn.Config(")
         == 1
     )
+
+
+async def test_what_runs_for_ever_ends_the_process_if_it_fails_and_not_when_it_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ZeroDivisionError("a time of 0")
+
+    async def waits() -> None:
+        await asyncio.sleep(60)
+
+    waiting, failing = forever(waits(), "waits"), forever(fails(), "fails")
+    await asyncio.wait([failing])
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await asyncio.sleep(0)
+    assert codes == [70]
+
+
+def test_work_that_is_repeated_ends_the_process_if_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, codes = threading.Event(), list[int]()
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    monkeypatch.setattr(os, "_exit", end)
+    repeat(lambda: 1 // 0, 0.001, "divides")
+    assert ended.wait(10)
+    assert codes == [70]

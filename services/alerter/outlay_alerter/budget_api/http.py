@@ -20,6 +20,7 @@ from starlette.routing import Route
 from outlay_alerter.budget_api.service import Answer, BudgetStatusService, Fail, UnknownBudgetError
 from outlay_kit.api_reference import reference_routes
 from outlay_kit.clock import Clock
+from outlay_kit.health import forever
 from outlay_kit.http_protocol import GuardedProtocol
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.problems import Problem, from_router, internal, require_key
@@ -114,7 +115,7 @@ def serve(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        refreshing = asyncio.create_task(_every_second(keys))
+        refreshing = forever(_every_second(keys), "keys")
         yield
         refreshing.cancel()
 

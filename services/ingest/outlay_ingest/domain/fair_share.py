@@ -46,7 +46,7 @@ class FairShare:
         if until > self._counted:
             counted = self._forget(until)
             self._counted = until
-            took = max(known - until, self._late / 4)
+            took = max(known - until, self._late / 4, timedelta.resolution)
             # The root damps it: what a round took follows from the window of the round before.
             fitting = self.window * (self._late / took) ** 0.5
             self.window = max(LEAST_WINDOW, min(fitting, max(_HEADROOM * counted, _DECAY * self.window)))
