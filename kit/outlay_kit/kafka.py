@@ -24,7 +24,7 @@ from outlay_schemas.topics import MAX_RECORD_BYTES, Topic
 
 with warnings.catch_warnings():  # kafka-python 3.0.12 reads its schemas in a way that Python 3.11 warns of
     warnings.filterwarnings("ignore", r"(read|open)_text is deprecated", DeprecationWarning)
-    from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+    from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, TopicPartition
     from kafka.errors import (
         CommitFailedError,
         IllegalArgumentError,
@@ -101,6 +101,20 @@ KafkaTCPTransport.close = _close_now
 NetworkSelector.DEFAULT_CONFIG["slow_task_threshold_secs"] = 0
 
 
+class _Assigned(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Calls `act` when partitions are assigned."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+
+    def on_partitions_revoked(self, revoked: object) -> None:
+        """Do nothing: what this member had is looked up again once partitions are assigned."""
+
+    def on_partitions_assigned(self, assigned: object) -> None:
+        """Call it."""
+        self._act()
+
+
 class KafkaSource:
     """A member of a consumer group, on kafka-python; auto-commit off."""
 
@@ -111,6 +125,8 @@ class KafkaSource:
             "fetch_max_wait_ms": 100,
             "session_timeout_ms": 10_000,
         }
+        self._floors: dict[TopicPartition, int] = {}
+        """By partition, what was committed when it was assigned, or by this member since."""
         with away(f"Kafka does not answer at {settings.bootstrap}"):
             self._consumer: Any = KafkaConsumer(
                 group_id=group, **{**defaults, **settings.client_options(), **options}
@@ -124,7 +140,7 @@ class KafkaSource:
     def _subscribe(self, topics: Sequence[str]) -> None:
         """Join once the partitions are known: a leader that joins before that assigns none."""
         require(self._consumer, topics)
-        self._consumer.subscribe(list(topics))
+        self._consumer.subscribe(list(topics), listener=_Assigned(self._floors.clear))
 
     def poll(self, timeout: float) -> Batch:
         """Return what arrives within `timeout` seconds."""
@@ -145,7 +161,11 @@ class KafkaSource:
 
     def commit(self, committable: Committable) -> None:
         """Commit for the partitions still owned; if one was lost, its new owner repeats the work. A commit during a
-        rebalance is dropped: only `poll` completes a rebalance, so a retry would never end."""
+        rebalance is dropped: only `poll` completes a rebalance, so a retry would never end.
+
+        No offset is moved back: work of before a partition was lost, which ends after it is regained, is behind what
+        the owner between committed, and nothing would move it on again before the next record.
+        """
         owned = self._consumer.assignment()
         places = {**committable.handled, **committable.offsets}
         with away("offsets could not be committed"):
@@ -154,12 +174,20 @@ class KafkaSource:
                     partition: found
                     for place in places
                     if (partition := TopicPartition(*place)) in owned
+                    and places[place] > self._floor(partition)
                     and (found := self._committed(place, committable)) is not None
                 }
                 if offsets:
                     self._consumer.commit(offsets, timeout_ms=15_000)
+                    self._floors |= {partition: found.offset for partition, found in offsets.items()}
             except _LOST:
                 log.warning("not committed: the partitions have another owner, who repeats the work")
+
+    def _floor(self, partition: "TopicPartition") -> int:
+        if partition not in self._floors:
+            found = self._consumer.committed(partition, timeout_ms=15_000)
+            self._floors[partition] = -1 if found is None else found
+        return self._floors[partition]
 
     def _committed(self, place: Partition, committable: Committable) -> "OffsetAndMetadata | None":
         """Return what to commit for a partition; None if nothing was committed yet, and nothing is to be."""

@@ -221,6 +221,27 @@ def test_a_member_that_lost_a_partition_cannot_move_its_offset(
 
 
 @pytest.mark.stack
+def test_work_from_before_a_partition_was_lost_does_not_move_its_offset_back_once_it_is_regained(
+    broker: Broker, pair: tuple[Member, Member, list[Record]]
+) -> None:
+    """Nothing would move it on again until a record comes, and the lag would stay."""
+    first, second, held = pair
+    wait(lambda: len(second.records) >= 1)
+    moved = {record.partition for record in second.records}
+    lost = [record for record in held if record.partition in moved]
+    wait(lambda: {record.value for record in second.records} >= {record.value for record in lost})
+    second.stop()
+    second.source.commit(Batch(second.records).committable)
+    second.source.close()
+    broker.send(b"new", key=lost[0].key)
+    wait(lambda: b"new" in {record.value for record in first.records})
+    first.stop()
+    first.source.commit(Batch(lost[:1]).committable)
+    first.source.close()
+    left = read(broker.join(), 20, seconds=broker.patience)
+    assert [record.value for record in left if record.partition in moved] == [b"new"]
+
+
 def test_a_topic_that_grows_is_read_whole(request: pytest.FixtureRequest) -> None:
     """Also where a leader's short polls end in the middle of its rejoin."""
     broker = _on_kafka(_settings(request))

@@ -139,11 +139,16 @@ class FakeSource:
         return Batch(found)
 
     def commit(self, committable: Committable) -> None:
-        """Commit for the partitions still owned; nothing at all from an old generation."""
+        """Commit for the partitions still owned, never back; nothing at all from an old generation."""
         self._broker.check()
         if not self._broker.current(self, self._generation):
             return
-        mine = {p: offset for p, offset in committable.offsets.items() if p in self._positions}
+        known = self._broker.committed(self.group)
+        mine = {
+            p: offset
+            for p, offset in committable.offsets.items()
+            if p in self._positions and offset > known.get(p, -1)
+        }
         self._broker.commit(self.group, mine)
 
     def lag(self) -> int:
