@@ -25,6 +25,7 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.stack, pytest.mark.chaos, pytest.mark.timeout(1800)]
 
 EVENTS = int(os.environ.get("OUTLAY_CHAOS_MACHINE_EVENTS", "12000"))
+SLEEPS = Path(__file__).parents[1] / "support/chaos/faketime"
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
@@ -137,6 +138,7 @@ def test_p4_a_clock_that_is_set_back_and_forth(stores: Stores, tmp_path: Path, t
         "FAKETIME_TIMESTAMP_FILE": str(set_to),
         "FAKETIME_NO_CACHE": "1",
         "DONT_FAKE_MONOTONIC": "1",
+        "PYTHONPATH": str(SLEEPS),
     }
     for service in pipeline.services:
         service.env = {**service.env, **clock}

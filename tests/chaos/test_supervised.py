@@ -43,7 +43,7 @@ def test_p10_kafka_alone_is_killed_under_load_and_its_supervisor_starts_it_again
         until(lambda: psutil.pid_exists(_pid(cli)), 60, "another life of Kafka")
     until(sender.done, 240, "everything sent")
     found = cli.json("audit", "--tenant", "killed", "--patience", "60")
-    [balance] = [b for b in found["conservation"]["tenants"] if b["tenant"] == "killed"]
+    [balance] = [b for b in found["accepted_events"]["tenants"] if b["tenant"] == "killed"]
     lost = len(events) - sum(p["events"] for p in found["periods"] if p["tenant"] == "killed")
     tally("P10", "kafka killed alone under load, started by its supervisor", len(events), lives, lost)
     assert found["balanced"] is True
