@@ -184,6 +184,7 @@ class KafkaSource:
                 log.warning("not committed: the partitions have another owner, who repeats the work")
 
     def _floor(self, partition: "TopicPartition") -> int:
+        """Return what is committed for a partition that this member owns, asked for once; -1: nothing."""
         if partition not in self._floors:
             found = self._consumer.committed(partition, timeout_ms=15_000)
             self._floors[partition] = -1 if found is None else found
@@ -191,10 +192,8 @@ class KafkaSource:
 
     def _committed(self, place: Partition, committable: Committable) -> "OffsetAndMetadata | None":
         """Return what to commit for a partition; None if nothing was committed yet, and nothing is to be."""
-        offset = committable.offsets.get(place)
-        if offset is None:
-            offset = self._consumer.committed(TopicPartition(*place), timeout_ms=15_000)
-        if offset is None:
+        offset = committable.offsets.get(place, self._floor(TopicPartition(*place)))
+        if offset < 0:
             return None
         handled = committable.handled.get(place)
         return OffsetAndMetadata(offset, "" if handled is None else str(handled), -1)

@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.async_api import expect
-from tests.support.browser import People, violations
+from tests.support.browser import People, Person, violations
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -43,12 +43,18 @@ async def test_ctrl_k_finds_pages_and_models(people: People) -> None:
     assert person.complaints == []
 
 
-async def test_the_name_of_a_model_and_enter_open_its_page(people: People) -> None:
+async def at_the_search_of_prices(people: People) -> Person:
+    """Log in, open Prices and go to its search, by the keyboard."""
     person = await people()
-    page, keys = person.page, person.page.keyboard
     await person.log_in()
     await person.see("/prices")
-    await keys.press("/")
+    await person.page.keyboard.press("/")
+    return person
+
+
+async def test_the_name_of_a_model_and_enter_open_its_page(people: People) -> None:
+    person = await at_the_search_of_prices(people)
+    page, keys = person.page, person.page.keyboard
     await expect(page.get_by_label("Model or SKU")).to_be_focused()
     await keys.type("openai gpt-5-mini")
     await keys.press("Enter")
@@ -58,11 +64,8 @@ async def test_the_name_of_a_model_and_enter_open_its_page(people: People) -> No
 
 
 async def test_a_name_of_several_models_lists_them_and_the_keyboard_opens_one(people: People) -> None:
-    person = await people()
+    person = await at_the_search_of_prices(people)
     page, keys = person.page, person.page.keyboard
-    await person.log_in()
-    await person.see("/prices")
-    await keys.press("/")
     await keys.type("gpt-5-mini")
     await keys.press("Enter")
     await expect(page.get_by_role("status")).to_contain_text("matches")

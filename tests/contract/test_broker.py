@@ -190,15 +190,21 @@ def pair(broker: Broker) -> Iterator[tuple[Member, Member, list[Record]]]:
         member.stop()
 
 
+def moved_to(second: Member, held: list[Record]) -> tuple[set[int], list[Record]]:
+    """Wait until the second member has read again all that the first held of its partitions; return these and that."""
+    wait(lambda: len(second.records) >= 1)
+    moved = {record.partition for record in second.records}
+    lost = [record for record in held if record.partition in moved]
+    wait(lambda: {record.value for record in second.records} >= {record.value for record in lost})
+    return moved, lost
+
+
 def test_after_a_rebalance_a_partition_that_moved_is_read_from_what_was_committed(
     broker: Broker, pair: tuple[Member, Member, list[Record]]
 ) -> None:
     """By its new owner: repeated, not lost. And each new record is read by one of the two."""
     first, second, held = pair
-    wait(lambda: len(second.records) >= 1)
-    moved = {record.partition for record in second.records}
-    again = {record.value for record in held if record.partition in moved}
-    wait(lambda: {record.value for record in second.records} >= again)
+    moved, _ = moved_to(second, held)
     broker.send(*(b"new%d" % n for n in range(20)), key=None)
     new = {b"new%d" % n for n in range(20)}
     wait(lambda: {record.value for record in (*first.records, *second.records)} >= new)
@@ -220,16 +226,12 @@ def test_a_member_that_lost_a_partition_cannot_move_its_offset(
     assert {r.value for r in lost} <= {r.value for r in read(broker.join(), 20, seconds=broker.patience)}
 
 
-@pytest.mark.stack
 def test_work_from_before_a_partition_was_lost_does_not_move_its_offset_back_once_it_is_regained(
     broker: Broker, pair: tuple[Member, Member, list[Record]]
 ) -> None:
     """Nothing would move it on again until a record comes, and the lag would stay."""
     first, second, held = pair
-    wait(lambda: len(second.records) >= 1)
-    moved = {record.partition for record in second.records}
-    lost = [record for record in held if record.partition in moved]
-    wait(lambda: {record.value for record in second.records} >= {record.value for record in lost})
+    moved, lost = moved_to(second, held)
     second.stop()
     second.source.commit(Batch(second.records).committable)
     second.source.close()
@@ -242,6 +244,7 @@ def test_work_from_before_a_partition_was_lost_does_not_move_its_offset_back_onc
     assert [record.value for record in left if record.partition in moved] == [b"new"]
 
 
+@pytest.mark.stack
 def test_a_topic_that_grows_is_read_whole(request: pytest.FixtureRequest) -> None:
     """Also where a leader's short polls end in the middle of its rejoin."""
     broker = _on_kafka(_settings(request))
