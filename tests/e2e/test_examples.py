@@ -57,10 +57,10 @@ def run(name: str, env: dict[str, str]) -> str:
 
 
 def cost(cli: Cli, source: str) -> tuple[int, float]:
-    """Return (events, USD) of a source in the ledger."""
+    """Return (events, USD) of a source in the ledger; (0, 0.0) before its first event, of which the sum is NULL."""
     sql = f"SELECT count() AS n, toFloat64(sum(cost)) AS usd FROM costs WHERE tenant = 'examples' AND source = '{source}'"  # noqa: E501, S608
     [row] = cli.json("query", sql)
-    return row["n"], round(row["usd"], 8)
+    return row["n"], round(row["usd"] or 0.0, 8)
 
 
 def arrives(cli: Cli, source: str, events: int, usd: float) -> None:
