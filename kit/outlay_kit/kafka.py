@@ -127,6 +127,8 @@ class KafkaSource:
         }
         self._floors: dict[TopicPartition, int] = {}
         """By partition, what was committed when it was assigned, or by this member since."""
+        self._dropped: Committable | None = None
+        """What could not be committed during a rebalance."""
         with away(f"Kafka does not answer at {settings.bootstrap}"):
             self._consumer: Any = KafkaConsumer(
                 group_id=group, **{**defaults, **settings.client_options(), **options}
@@ -146,6 +148,9 @@ class KafkaSource:
         """Return what arrives within `timeout` seconds."""
         with away("Kafka does not answer"):
             self._finish_rejoin()
+        if self._dropped is not None:
+            self.commit(self._dropped)
+        with away("Kafka does not answer"):
             answer = self._consumer.poll(timeout_ms=int(timeout * 1000))
         return Batch([record_of(r) for part in answer.values() for r in part])
 
@@ -160,12 +165,18 @@ class KafkaSource:
             coordinator.ensure_active_group(timeout_ms=_REBALANCE_MS)
 
     def commit(self, committable: Committable) -> None:
-        """Commit for the partitions still owned; if one was lost, its new owner repeats the work. A commit during a
-        rebalance is dropped: only `poll` completes a rebalance, so a retry would never end.
+        """Commit for the partitions still owned; if one was lost, its new owner repeats the work. During a rebalance,
+        which only `poll` completes, nothing can be committed: the next `poll` does that first, for a partition that
+        stays is not read again.
 
         No offset is moved back: work of before a partition was lost, which ends after it is regained, is behind what
         the owner between committed, and nothing would move it on again before the next record.
         """
+        if self._dropped is not None:
+            before = self._dropped
+            committable = Committable(
+                {**before.offsets, **committable.offsets}, {**before.handled, **committable.handled}
+            )
         owned = self._consumer.assignment()
         places = {**committable.handled, **committable.offsets}
         with away("offsets could not be committed"):
@@ -180,8 +191,10 @@ class KafkaSource:
                 if offsets:
                     self._consumer.commit(offsets, timeout_ms=15_000)
                     self._floors |= {partition: found.offset for partition, found in offsets.items()}
+                self._dropped = None
             except _LOST:
-                log.warning("not committed: the partitions have another owner, who repeats the work")
+                self._dropped = committable
+                log.info("partitions are being assigned anew: what stays here is committed after that")
 
     def _floor(self, partition: "TopicPartition") -> int:
         """Return what is committed for a partition that this member owns, asked for once; -1: nothing."""

@@ -244,6 +244,31 @@ def test_work_from_before_a_partition_was_lost_does_not_move_its_offset_back_onc
     assert [record.value for record in left if record.partition in moved] == [b"new"]
 
 
+def test_what_cannot_be_committed_during_a_rebalance_is_committed_after_it(broker: Broker) -> None:
+    """A partition that stays with its member is not read again: its lag would stay until the next record."""
+    broker.send(*(b"%d" % n for n in range(20)), key=None)
+    first = broker.join()
+    held = read(first, 20)
+    second = Member(broker.join())
+    wait(lambda: bool(second.records) or _rebalances(first))
+    first.commit(Batch(held).committable)
+    wait(lambda: bool(first.poll(0.05)) and bool(second.records))
+    first.poll(0.1)
+    second.stop()
+    for source in (first, second.source):
+        source.close()
+    again = {record.partition for record in read(broker.join(), 20, seconds=broker.patience)}
+    assert again <= {record.partition for record in second.records}
+
+
+def _rebalances(source: RecordSource) -> bool:
+    """Poll shortly, as within a poll, and tell whether a rebalance is under way that is not complete."""
+    if not isinstance(source, KafkaSource):
+        return False
+    source._consumer.poll(timeout_ms=0)  # noqa: SLF001
+    return bool(source._consumer._coordinator.rebalance_in_progress())  # noqa: SLF001
+
+
 @pytest.mark.stack
 def test_a_topic_that_grows_is_read_whole(request: pytest.FixtureRequest) -> None:
     """Also where a leader's short polls end in the middle of its rejoin."""

@@ -122,6 +122,7 @@ class FakeSource:
         self._max = max_records
         self._generation = -1
         self._positions: dict[Partition, int] = {}
+        self._dropped: dict[Partition, int] = {}
         self.closed = False
 
     def poll(self, timeout: float) -> Batch:
@@ -129,6 +130,7 @@ class FakeSource:
         self._broker.check()
         if not self._broker.current(self, self._generation):
             self._rejoin()
+            self.commit(Committable(self._dropped))
         found: list[Record] = []
         for partition, position in self._positions.items():
             fresh = self._broker.log(partition)[position : position + self._max - len(found)]
@@ -139,10 +141,12 @@ class FakeSource:
         return Batch(found)
 
     def commit(self, committable: Committable) -> None:
-        """Commit for the partitions still owned, never back; nothing at all from an old generation."""
+        """Commit for the partitions still owned, never back; from an old generation at the next `poll`."""
         self._broker.check()
         if not self._broker.current(self, self._generation):
+            self._dropped |= committable.offsets
             return
+        self._dropped = {}
         known = self._broker.committed(self.group)
         mine = {
             p: offset
