@@ -17,6 +17,7 @@ _SHARDED = {
 _CREATE = re.compile(
     r"CREATE (?P<kind>TABLE|MATERIALIZED VIEW) IF NOT EXISTS (?P<name>\w+)|CREATE OR REPLACE VIEW (?P<view>\w+)"
 )
+_FROM = re.compile(r"\bFROM (\w+)")
 _ENGINE = re.compile(r"\bENGINE = (\w*MergeTree)(?:\((\w*)\))?")
 _ALTER = re.compile(r"ALTER TABLE (\w+)")
 
@@ -27,7 +28,9 @@ def clustered(statement: str, cluster: str) -> list[str]:
     if found := _CREATE.match(statement):
         name = found["name"] or found["view"]
         rest = statement[found.end() :]
-        if found["kind"] == "MATERIALIZED VIEW":  # it sees the rows of its shard, and writes them there
+        source = _FROM.search(rest)
+        if found["kind"] == "MATERIALIZED VIEW" and source and source[1] in _SHARDED:
+            # It sees the rows of its shard, and writes them there.
             rest = re.sub(r"\b(TO|FROM) (\w+)", lambda m: f"{m[1]} {_local(m[2])}", rest)
         if found["kind"] != "TABLE":
             return [f"{found[0]}{on}{rest}"]

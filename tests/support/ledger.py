@@ -77,7 +77,7 @@ def write(settings: ClickHouseSettings, events: Sequence[CostEvent]) -> None:
     """Append events to the ledger and compute every window that they touch."""
     clickhouse = ClickHouseClient(settings)
     writer = Writer(clickhouse, cells=1000)
-    writer.append("ledger", b"\n".join(encoder.encode(event) for event in events))
+    writer.append("ledger_input", b"\n".join(encoder.encode(event) for event in events))
     for grain, seconds in GRAINS:
         touched = {(int(e.time.timestamp()) // seconds * seconds, e.tenant) for e in events}
         for some in batched([Window(start, tenant) for start, tenant in sorted(touched)]):

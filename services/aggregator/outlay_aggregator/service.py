@@ -154,7 +154,7 @@ class Aggregator:
         metrics.EVENTS.inc(sum(reading.events for reading in readings))
         metrics.BYTES.inc(len(body))
         try:
-            self._store.append("ledger", body)
+            self._store.append("ledger_input", body)
             minutes = {minute for reading in readings for minute in reading.minutes}
         except MalformedError:
             minutes = self._write_checked(records, oldest)
@@ -186,7 +186,7 @@ class Aggregator:
             first, last = part[0].tenant, part[-1].tenant
             inserts[first] += first == last
             try:
-                self._store.append("ledger", b"\n".join(line.body for line in part))
+                self._store.append("ledger_input", b"\n".join(line.body for line in part))
                 written += [line.body for line in part]
             except MalformedError as error:
                 middle = bisect_left(part, part[len(part) // 2].tenant, key=lambda line: line.tenant)

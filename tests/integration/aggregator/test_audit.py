@@ -139,7 +139,7 @@ def test_a_long_time_is_rebuilt_inside_the_engine(audit: Audit, system: System) 
         cost_event(tenant, str(n), START + timedelta(minutes=n % 1200, days=n // 1200), "0.5")
         for n in range(3600)
     )
-    LedgerStore(system.clickhouse, 1000).append("ledger", lines(rows))
+    LedgerStore(system.clickhouse, 1000).append("ledger_input", lines(rows))
     spans = [(audit.spans(asked)[0][0], audit.spans(asked)[-1][1])]
     done = Rebuild(LedgerStore(system.clickhouse, 1000)).run(asked, spans)
     assert done[0].wrong == 3600
@@ -164,7 +164,7 @@ def test_what_an_older_release_counted_twice_is_found_and_counts_once_after_a_re
     tenant, store = "older", LedgerStore(system.clickhouse, 1000)
     asked = Range(tenants=[tenant])
     rows = [cost_event(tenant, "x", START + timedelta(seconds=s), "1.25") for s in (0, 1, 90)]
-    store.append("ledger", lines([*rows, cost_event(tenant, "y", cost="1")]))
+    store.append("ledger_input", lines([*rows, cost_event(tenant, "y", cost="1")]))
     rebuild = Rebuild(store)
     rebuild.run(asked, audit.spans(asked))
     assert sum(m[0] for m in stored(system.clickhouse, tenant, "day").values()) == Decimal("4.75")

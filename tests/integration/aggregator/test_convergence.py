@@ -128,7 +128,7 @@ class _Zombie(LedgerStore):
         for number in choice:
             if self._old:
                 self.store(*self._old[number % len(self._old)])
-            self.append("ledger", lines([self._events[number % len(self._events)]]))
+            self.append("ledger_input", lines([self._events[number % len(self._events)]]))
 
 
 def test_a_replay_from_the_start_changes_nothing(system: System) -> None:
@@ -167,7 +167,7 @@ def test_a_group_that_vanished_is_gone_even_if_a_stale_writer_comes_after(system
     tenant = next(_tenants)
     old, new = cost_event(tenant, "x", team="a"), cost_event(tenant, "x", team="b", revision=2)
     zombie = _Zombie(system.clickhouse, [old])
-    LedgerStore(system.clickhouse, 1000).append("ledger", lines([old]))
+    LedgerStore(system.clickhouse, 1000).append("ledger_input", lines([old]))
     zombie.look()  # computed, and paused before it wrote
     system.send(lines([old, new]))
     system.run_through([])

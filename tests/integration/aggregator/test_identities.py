@@ -137,7 +137,7 @@ def test_the_index_and_the_aggregator_number_an_identity_alike(
     tenant = next(_tenants)
     event = cost_event(tenant, name)
     event.source = name[::-1]
-    LedgerStore(clickhouse, 1000).append("ledger", lines([event]))
+    LedgerStore(clickhouse, 1000).append("ledger_input", lines([event]))
     number = identity(tenant, event.source, name)
     assert Index(clickhouse).places([number]) == {number: {int(START.timestamp())}}
     [place] = Index(clickhouse).rows(
@@ -149,7 +149,7 @@ def test_the_index_and_the_aggregator_number_an_identity_alike(
 def test_a_filter_is_filled_from_the_index(clickhouse: ClickHouseClient) -> None:
     tenant = next(_tenants)
     events = [cost_event(tenant, str(n)) for n in range(300)]
-    LedgerStore(clickhouse, 1000).append("ledger", lines(events))
+    LedgerStore(clickhouse, 1000).append("ledger_input", lines(events))
     for bits in (20, 29):
         identities = Identities(LedgerStore(clickhouse, 1000), bits)
         identities.follow(_batch(7, events).records)

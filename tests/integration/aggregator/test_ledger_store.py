@@ -45,7 +45,7 @@ def test_a_line_that_the_engine_cannot_read_is_reported_apart_from_an_engine_tha
     good = encoder.encode(cost_event("malformed", "good"))
     whole = encoder.encode(cost_event("malformed", "bad"))[:-1]
     with pytest.raises(MalformedError):
-        store.append("ledger", good + b"\n" + whole + f', "{name}": {value}}}'.encode())
+        store.append("ledger_input", good + b"\n" + whole + f', "{name}": {value}}}'.encode())
 
 
 def test_a_mistake_of_ours_is_neither(store: LedgerStore) -> None:
@@ -73,7 +73,7 @@ def test_p9_poison_becomes_dead_letters_with_its_bytes_and_the_rest_is_counted(s
 def test_users_past_the_bound_are_other_and_no_sum_changes(clickhouse: ClickHouseClient) -> None:
     tenant = "many"
     many = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n:02d}") for n in range(30)]
-    LedgerStore(clickhouse, 5).append("ledger", lines([*many, cost_event(tenant, "none", cost="7", user="")]))
+    LedgerStore(clickhouse, 5).append("ledger_input", lines([*many, cost_event(tenant, "none", cost="7", user="")]))
     for grain in GRAINS:
         LedgerStore(clickhouse, 5).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
         cells = {cell[-1]: m[:2] for cell, m in stored(clickhouse, tenant, grain).items()}
@@ -94,7 +94,7 @@ def test_a_minute_is_the_same_however_often_its_ledger_is_read(clickhouse: Click
         for n in range(200)  # with ties, and users of several cells
     ]
     minute = Window(MINUTE, tenant)
-    LedgerStore(clickhouse, 0).append("ledger", lines(rows))
+    LedgerStore(clickhouse, 0).append("ledger_input", lines(rows))
     answers = set()
     for bound in range(25):
         store = LedgerStore(clickhouse, bound)
@@ -126,7 +126,7 @@ def test_differences_name_the_windows_whose_state_is_not_what_the_ledger_says(
 ) -> None:
     tenant = "different"
     rows = [cost_event(tenant, str(n), START + timedelta(minutes=n), cost="1") for n in range(3)]
-    store.append("ledger", lines(rows))
+    store.append("ledger_input", lines(rows))
     minutes = store.minutes(Range(MINUTE, MINUTE + 3600, [tenant]))
     assert sorted(w.start for w in minutes) == [MINUTE, MINUTE + 60, MINUTE + 120]
     assert {tenant} < {w.tenant for w in store.minutes(Range(MINUTE, MINUTE + 3600))} | {"another"}

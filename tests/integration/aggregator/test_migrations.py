@@ -23,6 +23,7 @@ from outlay_kit.cluster_schema import cluster_of, clustered
 from outlay_kit.errors import Refused
 from outlay_kit.migrator import _cluster, migrate, migrations, statements
 from outlay_kit.settings import ClickHouseSettings
+from outlay_schemas.events import CostEvent
 
 pytestmark = pytest.mark.stack
 
@@ -168,9 +169,27 @@ def test_every_table_view_and_column_says_what_it_is(empty: ClickHouseSettings) 
     columns = clickhouse.rows(
         "SELECT concat(table, '.', name) AS name FROM system.columns"
         " WHERE database = currentDatabase() AND comment = '' AND table NOT IN ('schema_migrations')"
+        " AND table NOT IN (SELECT name FROM system.tables WHERE engine = 'MaterializedView')"
         " AND name NOT LIKE 'groups.%'"
     )
     assert columns == []
+    clickhouse.close()
+
+
+def test_the_entrance_of_the_ledger_takes_what_a_cost_event_has_in_the_ledgers_own_types(
+    empty: ClickHouseSettings,
+) -> None:
+    migrate(empty)
+    clickhouse = ClickHouseClient(empty)
+
+    def columns(table: str) -> dict[str, str]:
+        sql = "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {t:String}"
+        return {row["name"]: row["type"] for row in clickhouse.rows(sql, {"t": table})}
+
+    ledger, taken = columns("ledger"), columns("ledger_input")
+    assert taken.keys() == set(CostEvent.__struct_fields__)
+    plain = {name: ledger[name].replace("LowCardinality(String)", "String") for name in taken}
+    assert taken == plain
     clickhouse.close()
 
 

@@ -42,7 +42,7 @@ def refused_by_ingest(lines: Sequence[bytes]) -> set[int]:
 def refused_by_ledger(store: LedgerStore, value: bytes) -> list[str]:
     """Write a record as the aggregator does; return the lines that its parser accepts and the engine does not."""
     with suppress(MalformedError):
-        store.append("ledger", read_costs(value).body)
+        store.append("ledger_input", read_costs(value).body)
         return []
     lines = [line for _, _, line in check(value)[0]]
     return [f"ledger refuses: {line[:300]!r}" for line in without(store, lines)]
@@ -51,7 +51,7 @@ def refused_by_ledger(store: LedgerStore, value: bytes) -> list[str]:
 def without(store: LedgerStore, lines: Sequence[bytes]) -> list[bytes]:
     """Write lines; return those that the engine refuses."""
     try:
-        store.append("ledger", b"\n".join(lines))
+        store.append("ledger_input", b"\n".join(lines))
     except MalformedError:
         if len(lines) == 1:
             return list(lines)
@@ -110,7 +110,7 @@ def test_the_ledger_takes_whatever_the_pricer_emits(clickhouse: ClickHouseClient
         place = RecordPosition("usage.events", 0, next(offsets), 1_764_000_000_000)
         priced = price_record(b"\n".join(events), place, TRACED, NOW, Tenancy())
         for _, value in priced.values:
-            store.append("ledger", value)
+            store.append("ledger_input", value)
         sent.append(priced.events)
 
     insert()

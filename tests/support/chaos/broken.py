@@ -67,9 +67,8 @@ class Increments(LedgerStore):
 
     def append(self, table: str, lines: bytes) -> None:
         super().append(table, lines)
-        if table == "ledger":
-            costs = b"\n".join(line for line in lines.split(b"\n") if b'"retracted"' not in line)
-            for event in cost_event_decoder.decode_lines(costs):
+        if table == "ledger_input":
+            for event in cost_event_decoder.decode_lines(lines):
                 self._new[window_of(event.tenant, event.time, "minute")].append(event)
 
     def recompute(self, grain: Grain, windows: Sequence[Window]) -> list[bytes]:
@@ -86,10 +85,9 @@ class Unstamped(LedgerStore):
     """Forgets when events were accepted: their content decides between two bodies."""
 
     def append(self, table: str, lines: bytes) -> None:
-        if table == "ledger":
+        if table == "ledger_input":
             rows: list[dict[str, object]] = msgspec.json.Decoder().decode_lines(lines)
-            found = [row if row["price_status"] == "retracted" else {**row, "accepted_ms": 0} for row in rows]
-            lines = encoder.encode_lines(found)
+            lines = encoder.encode_lines([{**row, "accepted_ms": 0} for row in rows])
         super().append(table, lines)
 
 

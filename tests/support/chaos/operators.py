@@ -195,7 +195,7 @@ def _spoil(ops: Operators, tenants: Sequence[str]) -> None:
     for tenant in tenants:
         found = list(LedgerReader(clickhouse).events(Selection(tenant=tenant)))[:2]
         later = [msgspec.structs.replace(e, time=e.time.replace(minute=55)) for e in found]
-        LedgerStore(clickhouse, 1000).append("ledger", encoder.encode_lines(later))
+        LedgerStore(clickhouse, 1000).append("ledger_input", encoder.encode_lines(later))
         clickhouse.command(
             "INSERT INTO rollup_hour (tenant, window, version, groups) SELECT tenant, window, version + 1, []"
             " FROM rollup_hour FINAL WHERE tenant = {t:String}",

@@ -26,7 +26,7 @@ def test_the_ledger_then_minutes_hours_days_each_published() -> None:
     rig.store.groups = lambda _: [group(events=3)]
     rig.handle(line("1"), line("2") + b"\n" + line("3"))
     assert rig.log == [
-        "append ledger",
+        "append ledger_input",
         "recompute minute", "send cost.rollups",
         "recompute hour", "send cost.rollups",
         "recompute day", "send cost.rollups",
@@ -49,7 +49,7 @@ def test_a_window_is_published_under_its_tenant() -> None:
 def test_p9_dead_letters_are_durable_before_anything_else() -> None:
     rig = Rig()
     rig.handle(line("1") + b"\n{bad\n" + line("2"))
-    assert rig.log[:2] == ["send usage.dead-letter", "append ledger"]
+    assert rig.log[:2] == ["send usage.dead-letter", "append ledger_input"]
     [each] = rig.refused()
     assert (each.body, each.code, each.line, each.at) == (b"{bad", "cost_event_invalid", 1, NOW)
     assert (each.topic, each.partition, each.offset) == ("cost.events", 0, 0)
@@ -136,7 +136,7 @@ def test_a_batch_with_many_refused_lines_costs_a_bounded_number_of_inserts_and_n
     good = [line(f"g{n}", tenant=f"t{n}") for n in range(20)]
     rig.handle(poison, *good)
     assert sorted(rig.store.ledger) == sorted(good)
-    assert rig.log.count("append ledger") <= 201
+    assert rig.log.count("append ledger_input") <= 201
     refused = rig.refused()
     assert len(refused) == 5000
     assert {each.tenant for each in refused} == {"hostile"}

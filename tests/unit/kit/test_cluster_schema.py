@@ -47,6 +47,15 @@ FRONT = (
                 )
             ],
         ),
+        (  # rows of a table that is whole on every node are sharded when they are written
+            "CREATE MATERIALIZED VIEW IF NOT EXISTS v TO ledger AS SELECT 1 FROM ledger_input",
+            [
+                (
+                    "CREATE MATERIALIZED VIEW IF NOT EXISTS v ON CLUSTER 'c'"
+                    " TO ledger AS SELECT 1 FROM ledger_input"
+                )
+            ],
+        ),
         (
             "CREATE OR REPLACE VIEW costs AS SELECT 1 FROM ledger FINAL",
             ["CREATE OR REPLACE VIEW costs ON CLUSTER 'c' AS SELECT 1 FROM ledger FINAL"],
