@@ -194,7 +194,7 @@ class KafkaSource:
                 self._dropped = None
             except _LOST:
                 self._dropped = committable
-                log.info("partitions are being assigned anew: what stays here is committed after that")
+                log.info("the group is rebalancing: what stays with this member is committed after that")
 
     def _floor(self, partition: "TopicPartition") -> int:
         """Return what is committed for a partition that this member owns, asked for once; -1: nothing."""

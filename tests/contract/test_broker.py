@@ -265,8 +265,8 @@ def _rebalances(source: RecordSource) -> bool:
     """Poll shortly, as within a poll, and tell whether a rebalance is under way that is not complete."""
     if not isinstance(source, KafkaSource):
         return False
-    source._consumer.poll(timeout_ms=0)  # noqa: SLF001
-    return bool(source._consumer._coordinator.rebalance_in_progress())  # noqa: SLF001
+    source._consumer.poll(timeout_ms=0)
+    return bool(source._consumer._coordinator.rebalance_in_progress())
 
 
 @pytest.mark.stack

@@ -130,7 +130,8 @@ class FakeSource:
         self._broker.check()
         if not self._broker.current(self, self._generation):
             self._rejoin()
-            self.commit(Committable(self._dropped))
+            if self._dropped:
+                self.commit(Committable(self._dropped))
         found: list[Record] = []
         for partition, position in self._positions.items():
             fresh = self._broker.log(partition)[position : position + self._max - len(found)]

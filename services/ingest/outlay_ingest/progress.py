@@ -19,10 +19,10 @@ from outlay_kit.watermark import Watermark
 from outlay_schemas.topics import USAGE_EVENTS
 
 log = get_logger(__name__)
-_EVERY = 0.5
+_EVERY = 0.25
 _REQUEST_BYTES = 4096
 """What a request weighs beside its bytes: each record takes some milliseconds to price, however small it is."""
-_RETRY_SECONDS = 2.0
+_RETRY_SECONDS = 1.0
 _STANDSTILL = 45.0
 """Seconds without a step of any group after which everyone is admitted: that is an outage, and no tenant's load."""
 

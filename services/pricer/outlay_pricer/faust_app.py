@@ -70,7 +70,7 @@ def create_app(settings: Settings) -> faust.App:
         "broker_session_timeout": 10.0,
         "broker_request_timeout": 30.0,
         "broker_rebalance_timeout": 30.0,
-        "broker_commit_interval": 1.0,
+        "broker_commit_interval": 0.25,
         "consumer_max_fetch_size": MAX_RECORD_BYTES,
         "consumer_auto_offset_reset": "earliest",
         "consumer_metadata_max_age_ms": 30_000,
@@ -214,9 +214,6 @@ def traced(work: Work, tracing: "Tracing | None") -> Work:
         return [output._replace(headers=onwards) for output in outputs]
 
     return within
-
-
-log = get_logger(__name__)
 
 
 def end(error: BaseException) -> None:

@@ -73,7 +73,9 @@ def test_p9_poison_becomes_dead_letters_with_its_bytes_and_the_rest_is_counted(s
 def test_users_past_the_bound_are_other_and_no_sum_changes(clickhouse: ClickHouseClient) -> None:
     tenant = "many"
     many = [cost_event(tenant, str(n), cost=f"{n}", user=f"u{n:02d}") for n in range(30)]
-    LedgerStore(clickhouse, 5).append("ledger_input", lines([*many, cost_event(tenant, "none", cost="7", user="")]))
+    LedgerStore(clickhouse, 5).append(
+        "ledger_input", lines([*many, cost_event(tenant, "none", cost="7", user="")])
+    )
     for grain in GRAINS:
         LedgerStore(clickhouse, 5).recompute(grain, [widen(Window(MINUTE, tenant), grain)])
         cells = {cell[-1]: m[:2] for cell, m in stored(clickhouse, tenant, grain).items()}

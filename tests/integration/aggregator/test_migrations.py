@@ -183,7 +183,9 @@ def test_the_entrance_of_the_ledger_takes_what_a_cost_event_has_in_the_ledgers_o
     clickhouse = ClickHouseClient(empty)
 
     def columns(table: str) -> dict[str, str]:
-        sql = "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {t:String}"
+        sql = (
+            "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {t:String}"
+        )
         return {row["name"]: row["type"] for row in clickhouse.rows(sql, {"t": table})}
 
     ledger, taken = columns("ledger"), columns("ledger_input")

@@ -53,7 +53,7 @@ class Pipe:
             self.share.count(datetime.min.replace(tzinfo=NOW.tzinfo), NOW, self.now)
 
 
-def worst_delay(rate: float, hostile: int, seconds: int = 120, fair: float = 2) -> float:
+def worst_delay(rate: float, hostile: int, seconds: int = 120, fair: float = 3) -> float:
     """Return the longest delay of a good tenant's events beside hostile ones, after they have begun."""
     pipe = Pipe(rate, FairShare(fair, NOW))
     for _ in range(seconds * 10):
@@ -68,7 +68,7 @@ def worst_delay(rate: float, hostile: int, seconds: int = 120, fair: float = 2) 
 @pytest.mark.parametrize("rate", [5 * MIB, 20 * MIB, 60 * MIB])
 @pytest.mark.parametrize("hostile", [1, 3, 10])
 def test_p17_hostile_tenants_delay_a_good_one_by_a_bounded_time(rate: float, hostile: int) -> None:
-    assert worst_delay(rate, hostile) < 5
+    assert worst_delay(rate, hostile) < 7
 
 
 def test_p17_negative_control_without_a_window_the_backlog_delays_everyone(
@@ -78,8 +78,29 @@ def test_p17_negative_control_without_a_window_the_backlog_delays_everyone(
     assert worst_delay(20 * MIB, 1) > 60
 
 
+def test_a_tenant_that_is_alone_soon_gets_all_that_the_pipeline_can_do_and_shares_when_another_comes() -> (
+    None
+):
+    pipe = Pipe(20 * MIB, FairShare(3, NOW))
+
+    def sent(seconds: int) -> int:
+        accepted = 0
+        for _ in range(seconds * 10):
+            for _ in range(8):
+                accepted += pipe.send("greedy", MIB)
+            pipe.step()
+        return accepted // seconds
+
+    sent(20)
+    assert sent(30) >= 19, "MiB a second, of 20"
+    for _ in range(300):
+        sent(1)
+        assert pipe.send("good", 300)
+    assert max(pipe.delays["good"][60:]) < 7
+
+
 def test_what_is_counted_in_time_is_never_turned_away() -> None:
-    pipe = Pipe(60 * MIB, FairShare(2, NOW))
+    pipe = Pipe(60 * MIB, FairShare(3, NOW))
     turned_away = 0
     for n in range(1200):
         turned_away += not pipe.send("large", 3 * MIB)  # 30 MiB/s, half of what the pipeline can do
@@ -117,7 +138,7 @@ async def test_a_tenant_with_too_much_waiting_is_asked_to_come_back_and_the_othe
     answers = [(await rig.post(greedy(rig, n), NDJSON)) for n in range(4)]
     assert [answer.status_code for answer in answers] == [202, 429, 429, 429]
     assert answers[-1].json()["code"] == "backlog_full"
-    assert answers[-1].headers["Retry-After"] == "2"
+    assert answers[-1].headers["Retry-After"] == "1"
     assert (await rig.post(usage(), key=other)).status_code == 202
     rig.fairness._counted = NOW + timedelta(seconds=1), NOW + timedelta(seconds=1)
     assert (await rig.post(usage("again"))).status_code == 202
@@ -142,7 +163,7 @@ async def test_many_small_requests_weigh_more_than_their_bytes(tmp_path: Path) -
     rig = Rig(tmp_path)
     other = rig.make_key("other")
     rig.keys.refresh()
-    answers = [(await rig.post(usage(str(n)))).status_code for n in range(300)]
-    assert answers[:200] == [202] * 200
+    answers = [(await rig.post(usage(str(n)))).status_code for n in range(600)]
+    assert answers[:400] == [202] * 400
     assert answers[-1] == 429
     assert (await rig.post(usage(), key=other)).status_code == 202
