@@ -1,6 +1,7 @@
 """Kafka behind the ports of `broker`, on kafka-python."""
 
 import threading
+import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -54,11 +55,13 @@ log = get_logger(__name__)
 _LOST = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 _OURS = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
 """Our own mistakes, which no retry fixes: they end the process."""
+_BUSY_SECONDS, _BUSY_WAIT_MS, _IDLE_WAIT_MS = 5.0, 100, 1000
 READ: dict[str, object] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",
     "allow_auto_create_topics": False,
     "max_partition_fetch_bytes": MAX_RECORD_BYTES,
+    "fetch_max_wait_ms": _BUSY_WAIT_MS,
     "metrics_enabled": False,
 }
 """Options of every consumer."""
@@ -115,6 +118,25 @@ class _Assigned(ConsumerRebalanceListener):  # type: ignore[misc]
         self._act()
 
 
+class _FetchWait:
+    """How long Kafka holds back the answer to a fetch when there is nothing new: longer while nothing comes.
+
+    A record ends the wait at once, but one of a partition whose records were just handed out is only asked for with the
+    next fetch. While records come that must be soon; while none come it never happens.
+    """
+
+    def __init__(self, consumer: Any) -> None:
+        self._config: dict[str, object] = consumer._fetcher.config  # noqa: SLF001 (kafka-python reads it for each fetch)
+        self._until = 0.0
+
+    def note(self, *, came: bool) -> None:
+        """Note whether the last poll brought records."""
+        now = time.monotonic()
+        if came:
+            self._until = now + _BUSY_SECONDS
+        self._config["fetch_max_wait_ms"] = _BUSY_WAIT_MS if now < self._until else _IDLE_WAIT_MS
+
+
 class KafkaSource:
     """A member of a consumer group, on kafka-python; auto-commit off."""
 
@@ -122,7 +144,6 @@ class KafkaSource:
         defaults: dict[str, object] = {
             **READ,
             "max_poll_records": 1000,
-            "fetch_max_wait_ms": 100,
             "session_timeout_ms": 10_000,
         }
         self._floors: dict[TopicPartition, int] = {}
@@ -133,6 +154,7 @@ class KafkaSource:
             self._consumer: Any = KafkaConsumer(
                 group_id=group, **{**defaults, **settings.client_options(), **options}
             )
+            self._wait = _FetchWait(self._consumer)
             try:
                 self._subscribe(topics)
             except BaseException:
@@ -152,6 +174,7 @@ class KafkaSource:
             self.commit(self._dropped)
         with away("Kafka does not answer"):
             answer = self._consumer.poll(timeout_ms=int(timeout * 1000))
+        self._wait.note(came=bool(answer))
         return Batch([record_of(r) for part in answer.values() for r in part])
 
     def _finish_rejoin(self) -> None:
@@ -334,9 +357,10 @@ def follow(
     Without a group: every process reads it all. `caught_up` is called once what is there now has been read. With
     `most` it is a sample for people, not for counting: a reader that falls behind (`most` records at once) skips to
     the end. Raises Retryable only at the start."""
-    options = {**settings.client_options(), **READ, "fetch_max_wait_ms": 200, "max_poll_records": most or 500}
+    options = {**settings.client_options(), **READ, "max_poll_records": most or 500}
     with away(f"Kafka does not answer at {settings.bootstrap}"):
         consumer: Any = KafkaConsumer(**options)
+    wait = _FetchWait(consumer)
     try:
         with away("Kafka does not answer"):
             require(consumer, topics)
@@ -355,6 +379,7 @@ def follow(
                     behind = False
                     caught_up()
                 records = [record_of(r) for part in consumer.poll(timeout_ms=300).values() for r in part]
+                wait.note(came=bool(records))
                 if most and len(records) >= most:
                     consumer.seek_to_end()
             except KafkaError:

@@ -1,0 +1,62 @@
+"""What the whole system takes while nothing happens: CPU and memory of each process, and the time until it is ready.
+
+    python benchmarks/idle.py [--rest 20] [--seconds 60]
+
+It starts `outlay up` in a folder of its own, lets it rest, and then looks at every process for a while. Memory is the
+proportional set size where the system knows it (shared pages are counted once), else the resident one.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from harness import options, show
+
+from outlay.local.state import running
+
+
+def main() -> None:
+    chosen = options(__doc__, rest=20, seconds=60)
+    with tempfile.TemporaryDirectory() as home:
+        env = {**os.environ, "OUTLAY_HOME": home}
+        outlay = [sys.executable, "-m", "outlay"]
+        started = time.perf_counter()
+        subprocess.run([*outlay, "up", "--ports", "auto"], env=env, check=True, stdout=subprocess.DEVNULL)
+        show(ready_s=time.perf_counter() - started)
+        try:
+            look(Path(home), chosen.rest, chosen.seconds)
+        finally:
+            subprocess.run([*outlay, "down"], env=env, check=True, stdout=subprocess.DEVNULL)
+
+
+def look(home: Path, rest: int, seconds: int) -> None:
+    time.sleep(rest)
+    state = running(home)
+    assert state is not None
+    pids = {"supervisor": state.pid, **{process.name: process.pid for process in state.processes}}
+    processes = {name: psutil.Process(pid) for name, pid in pids.items()}
+    before = {name: cpu(process) for name, process in processes.items()}
+    time.sleep(seconds)
+    used = {name: (cpu(process) - before[name]) / seconds * 100 for name, process in processes.items()}
+    held = {name: memory(process) / 2**20 for name, process in processes.items()}
+    for name in processes:
+        show(process=name, percent_of_a_core=used[name], mib=held[name])
+    show(process="all", percent_of_a_core=sum(used.values()), mib=sum(held.values()))
+
+
+def cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def memory(process: psutil.Process) -> int:
+    found = process.memory_full_info()
+    return int(getattr(found, "pss", found.rss))
+
+
+if __name__ == "__main__":
+    main()
