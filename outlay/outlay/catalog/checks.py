@@ -6,9 +6,6 @@ from itertools import chain
 from typing import get_args
 
 from outlay.catalog.yaml_files import Document, Problem, did_you_mean
-from outlay_alerter.notify.sample import alert as example
-from outlay_alerter.notify.templates import TemplateProblem
-from outlay_alerter.notify.templates import check as check_template
 from outlay_kit.clock import SystemClock
 from outlay_pricer.domain.attribution import owner_cycles
 from outlay_schemas.catalog import Catalog, Dated, FxRate
@@ -188,6 +185,12 @@ def _reviews(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
 
 
 def _templates(catalog: Catalog, documents: Documents) -> Iterator[Problem]:
+    if not any(channel.title or channel.text for channel in catalog.channels):
+        return  # before imports that would stay in the process that `outlay up` leaves running
+    from outlay_alerter.notify.sample import alert as example
+    from outlay_alerter.notify.templates import TemplateProblem
+    from outlay_alerter.notify.templates import check as check_template
+
     document = documents["channels.yaml"]
     sample = example(SystemClock().now())
     for index, channel in enumerate(catalog.channels):

@@ -19,7 +19,7 @@ from outlay_schemas.topics import MAX_RECORD_BYTES
 
 _OLDEST_JAVA = 17
 _CLUSTER_ID = "T3V0bGF5LWVtYmVkZGVkMA"
-_JVM = ("-Xmx768m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
+_JVM = ("-Xmx768m", "-Xms32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError")
 
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 7, -1)
 """Kafka's smallest question: size, ApiVersions (18) in its version 0, correlation 7, no client id."""
