@@ -6,6 +6,8 @@ It follows from offsets alone, so it holds whatever the services do and however 
 2. when the pricer's group has committed those, note the ends of `cost.events` and of the dead letters: the results
    are before them
 3. when the aggregator's group has committed those, the time of step 1 is the watermark
+
+While nothing new is accepted, step 1 is enough.
 """
 
 import threading
@@ -19,6 +21,8 @@ from outlay_kit.telemetry import get_logger
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, usage_topics
 
 log = get_logger(__name__)
+_IDLE = 3
+"""So many times as seldom while nothing is accepted."""
 
 
 class Watermark:
@@ -36,30 +40,39 @@ class Watermark:
         self._write = write
         self._clock = clock
         self._pricer, self._aggregator = pricer_group, aggregator_group
+        self.idle = False
         self._since: datetime | None = None
         self._accepted: dict[str, Places] = {}
         self._priced: dict[str, Places] | None = None
+        self._counted: dict[str, Places] | None = None
+        """The ends of the last watermark: what is before them is counted."""
 
     def step(self) -> None:
-        """Check once whether everything accepted has arrived. Raises Retryable."""
+        """Check once whether everything accepted has arrived. Raises Retryable.
+
+        After it `idle` tells whether nothing was accepted since the last watermark.
+        """
         if self._since is None:
             now = self._clock.now()
             usage = usage_topics(self._positions.topics())
             self._accepted = {topic: self._positions.ends(topic) for topic in usage}
             self._since = now
-        if self._priced is None:
+        self.idle = self._accepted == self._counted
+        if self._priced is None and not self.idle:
             for topic, ends in self._accepted.items():
                 if behind(self._positions.committed(self._pricer, topic), ends):
                     return
             self._priced = {t.name: self._positions.ends(t.name) for t in (COST_EVENTS, DEAD_LETTER)}
-        for topic, ends in self._priced.items():
+        for topic, ends in (self._priced or {}).items():
             if behind(self._positions.committed(self._aggregator, topic), ends):
                 return
         self._write(self._since)
+        self._counted = self._accepted
         self._since, self._priced = None, None
 
     def follow(self, every: float) -> None:
-        """Step every `every` seconds in a daemon thread, also while Kafka or ClickHouse is unavailable."""
+        """Step every `every` seconds in a daemon thread, also while Kafka or ClickHouse is unavailable; less often while
+        nothing is accepted."""
 
         def run() -> None:
             while True:
@@ -67,6 +80,6 @@ class Watermark:
                     self.step()
                 except Retryable as error:
                     log.debug("dependency unavailable, the watermark waits", error=str(error))
-                self._clock.sleep(every)
+                self._clock.sleep(every * (_IDLE if self.idle else 1))
 
         threading.Thread(target=run, name="watermark", daemon=True).start()

@@ -57,6 +57,22 @@ def test_it_moves_only_when_all_that_was_accepted_is_priced_and_written(broker: 
     assert written == [NOW]  # the next one waits for the pricer
 
 
+def test_while_nothing_is_accepted_it_moves_without_asking_the_groups(broker: Broker) -> None:
+    clock, written = FakeClock(NOW), list[datetime]()
+    watermark = Watermark(broker, written.append, clock, "p", "a")
+    broker.end["usage.events"] = {0: 5, 1: 2}
+    broker.at["p", "usage.events"] = {0: 5, 1: 2}
+    watermark.step()
+    assert (len(written), watermark.idle) == (1, False)
+    broker.at.clear()  # were it asked, nothing would be counted
+    clock.advance(10)
+    watermark.step()
+    assert (written[-1], watermark.idle) == (clock.now(), True)
+    broker.end["usage.events"] = {0: 6, 1: 2}
+    watermark.step()
+    assert (len(written), watermark.idle) == (2, False)
+
+
 def test_dead_letters_are_waited_for_too(broker: Broker) -> None:
     written = list[datetime]()
     watermark = Watermark(broker, written.append, FakeClock(NOW), "p", "a")
