@@ -37,7 +37,7 @@ class Bench:
         self.counted = Counted(self.pipeline.tenant)
         self.counted.follow(stores.kafka)
         url = self.pipeline.ingest.url.removesuffix("/v1/events")
-        self.producer = Producer(url, self.pipeline.ingest.key, body(1000), self.counted)
+        self.producer = Producer([url], self.pipeline.ingest.key, body(1000), self.counted)
         names = [service.module.split("_")[1].split(".")[0] for service in self.pipeline.services]
         pids = (service.running.pid for service in self.pipeline.services)
         self.meter = Meter(dict(zip(names, pids, strict=True)))

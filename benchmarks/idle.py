@@ -35,8 +35,8 @@ def main() -> None:
 
 def look(home: Path, rest: int, seconds: int) -> None:
     time.sleep(rest)
-    state = running(home)
-    assert state is not None
+    if (state := running(home)) is None:
+        raise SystemExit("the system ended")
     pids = {"supervisor": state.pid, **{process.name: process.pid for process in state.processes}}
     processes = {name: psutil.Process(pid) for name, pid in pids.items()}
     before = {name: cpu(process) for name, process in processes.items()}

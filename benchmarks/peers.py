@@ -122,7 +122,7 @@ def outlay(events: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as home, LocalSystem(Path(home)) as system:
         counted = Counted()
         counted.follow(system.kafka)
-        producer = Producer(system.ingest_url, system.create_key(TENANT), body(1000), counted)
+        producer = Producer([system.ingest_url], system.create_key(TENANT), body(1000), counted)
         producer.run(4, 1, 0)
         wait_counted(counted, producer.accepted)
         before, cpu, began = counted.events, Cpu(system.pids()), time.perf_counter()

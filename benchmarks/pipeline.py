@@ -120,8 +120,10 @@ class Client:
 class Producer:
     """Posts batches from a few threads, each on its own connection."""
 
-    def __init__(self, url: str, key: str, template: bytes, counted: Counted) -> None:
-        self._url, self._key, self._template, self._counted = url, key, template, counted
+    def __init__(self, urls: Sequence[str], key: str, template: bytes, counted: Counted) -> None:
+        """`urls`: of every ingest; the connections take turns."""
+        self._urls = itertools.cycle(urls)
+        self._key, self._template, self._counted = key, template, counted
         self._numbers = itertools.count()
         self.accepted = 0
         self.refused_requests = 0
@@ -132,7 +134,7 @@ class Producer:
         turns = itertools.count()
 
         def work() -> None:
-            client = Client(self._url, self._key)
+            client = Client(next(self._urls), self._key)
             while (turn := next(turns)) < batches:
                 time.sleep(max(0.0, started + turn * interval - time.perf_counter()))
                 self._post(client, next(self._numbers))
@@ -219,7 +221,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home, LocalSystem(Path(home)) as system:
         counted = Counted()
         counted.follow(system.kafka)
-        producer = Producer(system.ingest_url, system.create_key(TENANT), body(chosen.groups), counted)
+        producer = Producer([system.ingest_url], system.create_key(TENANT), body(chosen.groups), counted)
         producer.run(4, 1, 0)
         wait_counted(counted, producer.accepted)
         fast_phase(system, producer, counted, chosen.events)

@@ -77,7 +77,7 @@ def ask(client: Client, mode: str, every: float, took: list[float], done: thread
 
 def measure(system: LocalSystem, chosen: Any) -> None:
     key, counted = system.create_key(TENANT), Counted()
-    producer = Producer(system.ingest_url, key, body(1000), counted)
+    producer = Producer([system.ingest_url], key, body(1000), counted)
     producer.run(4, 1, 0)
     time.sleep(5)  # the catalog is everywhere, and the first rollups are there
     done, took = threading.Event(), {"cached": list[float](), "strict": list[float]()}
