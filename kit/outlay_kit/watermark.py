@@ -71,8 +71,10 @@ class Watermark:
         self._since, self._priced = None, None
 
     def follow(self, every: float) -> None:
-        """Step every `every` seconds in a daemon thread, also while Kafka or ClickHouse is unavailable; less often while
-        nothing is accepted."""
+        """Step every `every` seconds in a daemon thread, also while Kafka or ClickHouse is unavailable.
+
+        Less often while nothing is accepted.
+        """
 
         def run() -> None:
             while True:

@@ -75,13 +75,13 @@ class _LiveView:
 
     def windows(
         self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
-        meters: Sequence[str] = (), least: int = 0,
+        meters: Sequence[str] = (), least: int = 0, always: Collection[Values] = (),
     ) -> Windows:  # fmt: skip
         first, last, length = floor_to(since, grain), floor_to(to, grain), grain_length(grain)
         starts = [first + length * n for n in range((last - first) // length + 1)]
         if not starts:
             return Windows([], length, {})
-        found = self._rollups.windows(rule, starts, grain, meters=meters, least=least)
+        found = self._rollups.windows(rule, starts, grain, meters=meters, least=least, always=always)
         return Windows(starts, length, dense(found, starts))
 
     def begun(self, grain: Grain, windows: Windows) -> int:

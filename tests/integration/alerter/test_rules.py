@@ -1,5 +1,6 @@
 """Thresholds, new spenders and silences on the real engine."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -8,6 +9,7 @@ from tests.support.rollup_rows import NOW
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
+from outlay_alerter.rules.watch import Watch
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clickhouse import ClickHouseClient
@@ -73,3 +75,24 @@ def test_each_rule_fires_for_its_reason_and_silence_ends(clickhouse: ClickHouseC
     write(clickhouse, clock.now().replace(second=0, microsecond=0), "old")
     watch.tick()
     assert newest_alerts(clickhouse)["silent"].state == "resolved"
+
+
+def test_of_the_scopes_that_cost_little_only_those_with_an_open_alert_are_read(
+    clickhouse: ClickHouseClient,
+) -> None:
+    rule = Watch(id="spike", name="S", tenant="acme", by=("team", "sku"))
+    for ago, (sku, cost) in enumerate((("large", "5"), ("small", "0.1"), ("it's \\ open", "0.1"))):
+        write(clickhouse, NOW - timedelta(minutes=ago), sku, cost=cost)
+    write(clickhouse, NOW - timedelta(minutes=50), "gone", cost="1")
+    starts = [NOW - timedelta(minutes=n) for n in range(60, -1, -1)]
+
+    def read(always: Sequence[tuple[str, str]]) -> set[str]:
+        least = 2 * 10**12
+        return {
+            sku
+            for _, sku in RollupReader(clickhouse).windows(rule, starts, "minute", least=least, always=always)
+        }
+
+    written = {sku for _, sku in RollupReader(clickhouse).windows(rule, starts, "minute")}
+    assert read([]) == {"large"} & written
+    assert read([("growth", sku) for sku in ("it's \\ open", "gone", "never there")]) == written - {"small"}

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 (what is pasted are names of our dimensions and views)
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -114,11 +114,11 @@ class RollupReader:
 
     def windows(
         self, rule: Watch, starts: Sequence[datetime], grain: Grain, *,
-        meters: Sequence[str] = (), least: int = 0,
+        meters: Sequence[str] = (), least: int = 0, always: Collection[Values] = (),
     ) -> dict[Values, dict[datetime, Measure]]:  # fmt: skip
         """Return the windows with events of each scope of a rule; they start at `starts`, without gaps.
 
-        `least`: only scopes that cost at least so many pico-USD in one of the newest windows.
+        `least`: only scopes that cost at least so many pico-USD in one of the newest windows, and `always` those.
         A rule without `by` always has one line, so that nothing at all can be too little.
         """
         by, scope = rule.by, rule.scope
@@ -126,10 +126,17 @@ class RollupReader:
         if least > 0 and by:
             late = starts[-LOOK_BACK:]
             spent = sums([Selection(span_of(late, grain), scope)], by, measures=("cost",), bounds=late)
+            keys = [f"k{n}" for n in range(len(by))]
+            known = ", ".join(f"{{always_{key}:Array(String)}}" for key in keys)
+            names = ", ".join(f"one.{n} AS {key}" for n, key in enumerate(keys, 1))
             keep = Query(
-                f"SELECT * FROM ({spent.sql}) WHERE cost_0 >= toDecimal128({{least:String}}, 12)",
-                {**spent.bound, "least": str(to_usd(least))},
-            )
+                f"SELECT {', '.join(keys)} FROM ({spent.sql}) WHERE cost_0 >= toDecimal128({{least:String}}, 12)"
+                f" UNION ALL SELECT {names} FROM (SELECT arrayJoin(arrayZip({known})) AS one)",
+                {
+                    **spent.bound, "least": str(to_usd(least)),
+                    **{f"always_{key}": [values[n] for values in always] for n, key in enumerate(keys)},
+                },
+            )  # fmt: skip
         query = sums(
             [Selection(span_of(starts, grain), scope)], by, bounds=starts, meters=meters, keep=keep,
             measures=("cost", "events", "unpriced_events", "estimated_events"),

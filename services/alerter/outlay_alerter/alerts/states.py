@@ -276,6 +276,12 @@ def open_alerts(rule: str, known: Mapping[str, AlertRecord]) -> dict[str, dateti
     return {line: window for window, line in mine}
 
 
+def open_scopes(rule: Watch, known: Mapping[str, AlertRecord]) -> list[tuple[str, ...]]:
+    """Return the values of `by` of the open alerts of a rule; without those that it opened under another `by`."""
+    scopes = [k.scope for k in known.values() if k.active and k.rule == rule.id]
+    return [tuple(scope[name][0] for name in rule.by) for scope in scopes if scope.keys() >= set(rule.by)]
+
+
 def open_since(opened: Mapping[str, datetime], watch: Watch, scope: Scope, level: str) -> datetime | None:
     """Return the newest window in which a scope is already firing."""
     return opened.get(Key(watch.tenant, watch.id, scope, EPOCH, level).line()) if opened else None

@@ -4,7 +4,7 @@ A window is part of the past when it is over. Everything is loaded once, for the
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
@@ -100,13 +100,15 @@ class BacktestView:
 
     def windows(
         self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
-        meters: Sequence[str] = (), least: int = 0,
+        meters: Sequence[str] = (), least: int = 0, always: Collection[Values] = (),
     ) -> Windows:  # fmt: skip
-        """Return windows of each scope; `least`: only scopes whose newest one cost as much."""
+        """Return windows of each scope; `least`: only scopes whose newest one cost as much, and `always` those."""
         starts, lines = self._loaded.starts, self._loaded.lines
         low, high = bisect_right(starts, since) - 1, bisect_right(starts, to)
         low = max(0, low)
-        names: Iterable[Values] = self._at_least(least).get(starts[high - 1], ()) if least and high else lines
+        names: Iterable[Values] = lines
+        if least and high:
+            names = {*self._at_least(least).get(starts[high - 1], ()), *(lines.keys() & always)}
         return Windows(starts[low:high], self._loaded.length, {v: lines[v][low:high] for v in names})
 
     def _at_least(self, least: int) -> dict[datetime, list[Values]]:

@@ -5,7 +5,7 @@ of a backtest reads what was loaded before; the evaluator is the same.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -82,11 +82,12 @@ class View(Protocol):
 
     def windows(
         self, rule: Watch, grain: Grain, since: datetime, to: datetime, *,
-        meters: Sequence[str] = (), least: int = 0,
+        meters: Sequence[str] = (), least: int = 0, always: Collection[Values] = (),
     ) -> Windows:  # fmt: skip
         """Return the windows of each scope of a rule from the one that holds `since` to the one that holds `to`.
 
-        `least`: only scopes that cost at least so many pico-USD in one of the last `look_back` windows.
+        `least`: only scopes that cost at least so many pico-USD in one of the last `look_back` windows, and `always`
+        those.
         """
 
     def begun(self, grain: Grain, windows: Windows) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
-from outlay_alerter.alerts.states import AlertRecord, Finding, Key, open_alerts, open_since
+from outlay_alerter.alerts.states import AlertRecord, Finding, Key, open_alerts, open_scopes, open_since
 from outlay_alerter.detection.recurrence import ALIKE, is_sparse, limit_of, monthly_peak
 from outlay_alerter.rules import base
 from outlay_alerter.rules.base import Evaluation, Judged, Kind, Measure, Needs, View, Windows
@@ -49,17 +49,17 @@ class _Evaluator(base.Evaluator[SpendSpike]):
             return result
         over = view.seen()
         newest = view.window(max(newest_minute, over - _MINUTE), grain)
-        opened = open_alerts(rule.id, known)
+        opened, still = open_alerts(rule.id, known), open_scopes(rule, known)
         since = newest.start - newest.length * (_READ[grain] + view.look_back - 1)
-        least = 0 if opened else to_pico(rule.spec.min_usd)  # what costs less can end a spike, but not be one
-        windows = view.windows(rule, grain, since, newest.start, least=least)
+        least = to_pico(rule.spec.min_usd)  # what costs less can end a spike, but not be one
+        windows = view.windows(rule, grain, since, newest.start, least=least, always=still)
         if not windows.lines:
             return result
         sparse = {values for values, line in windows.lines.items() if is_sparse([m.cost for m in line if m])}
         for chosen in (set(windows.lines) - sparse, sparse):
             if chosen is sparse and chosen:
                 since = newest.start - newest.length * (LONG[grain] + view.look_back - 1)
-                windows = view.windows(rule, grain, since, newest.start, least=least)
+                windows = view.windows(rule, grain, since, newest.start, least=least, always=still)
             first = view.begun(grain, windows) if chosen else 0
             for values in sorted(chosen):
                 found, point = judge(
