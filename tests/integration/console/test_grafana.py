@@ -6,18 +6,19 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from tests.support.console_rig import NOW, Rig
+from tests.support.grafana import DASHBOARDS, GRAFANA, expand, queries
 from tests.support.stack import Stack, environment
 from typer.testing import CliRunner
 
 from outlay.cli.dead_letters import app
 from outlay_alerter.budget_api.service import BudgetStatusStore
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import BudgetUsage, budget_period, plan_of, status
 from outlay_reports.money import usd
 from outlay_schemas.catalog.watch import Budget
@@ -25,47 +26,12 @@ from outlay_schemas.events import encoder
 
 pytestmark = pytest.mark.stack
 
-GRAFANA = Path(__file__).parents[3] / "deploy/grafana"
-DASHBOARDS = {
-    path.stem: json.loads(path.read_text("utf-8")) for path in sorted((GRAFANA / "dashboards").glob("*.json"))
-}
-CLICKHOUSE = "grafana-clickhouse-datasource"
-FROM, TO = int((NOW - timedelta(days=7)).timestamp()), int(NOW.timestamp()) + 60
-STEP = 3600
+SHOWN = TimeRange(NOW - timedelta(days=7), NOW + timedelta(minutes=1))
 
 
-def queries() -> dict[str, str]:
-    """Return the SQL of every panel, variable and annotation."""
-    found: dict[str, str] = {}
-    for name, board in DASHBOARDS.items():
-        for panel in board["panels"]:
-            for target in panel["targets"]:
-                if target["datasource"]["type"] == CLICKHOUSE:
-                    found[f"{name}: {panel['title']} {target['refId']}"] = target["rawSql"]
-        for variable in (one for one in board["templating"]["list"] if one["type"] == "query"):
-            found[f"{name}: variable {variable['name']}"] = variable["query"]
-        for note in board["annotations"]["list"]:
-            found[f"{name}: annotation {note['name']}"] = note["target"]["rawSql"]
-    return found
-
-
-def expand(sql: str, **chosen: Sequence[str]) -> str:
-    """Write a query as the plugin does: its macros, then Grafana's variables. Where nothing is chosen, it is All."""
-
-    def condition(macro: re.Match[str]) -> str:
-        return macro[1] if macro[2] in chosen else "1=1"
-
-    sql = re.sub(r"\$__conditionalAll\((.*?), \$(\w+)\)", condition, sql)
-    for name, values in chosen.items():
-        sql = sql.replace(f"${{{name}:singlequote}}", ",".join(f"'{value}'" for value in values))
-    sql = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 >= toDateTime({FROM}) AND \1 <= toDateTime({TO})", sql)
-    sql = re.sub(
-        r"\$__timeInterval\((\w+)\)", rf"toStartOfInterval(toDateTime(\1), INTERVAL {STEP} second)", sql
-    )
-    sql = sql.replace("$__fromTime", f"toDateTime({FROM})").replace("$__toTime", f"toDateTime({TO})")
-    sql = sql.replace("${tenant:singlequote}", "'acme'")
-    assert "$" not in sql, "a macro or variable that this test does not know"
-    return sql
+def sent(sql: str, **chosen: Sequence[str]) -> str:
+    """Write a query as the plugin sends it for `acme`."""
+    return expand(sql, "acme", SHOWN, **chosen)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +47,7 @@ def watched(rig: Rig, stack: Stack) -> None:
 
 def test_the_panel_of_budgets_shows_how_each_stands(watched: None, stack: Stack) -> None:
     clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
-    (row,) = clickhouse.rows(expand(queries()["spend: Budgets A"]))
+    (row,) = clickhouse.rows(sent(queries()["spend: Budgets A"]))
     clickhouse.close()
     found = (row["budget"], row["used_percent"], row["spent_usd"], row["amount_usd"], row["standing"])
     assert found == ("Growth", 98, 49, 50, "warning")
@@ -90,7 +56,7 @@ def test_the_panel_of_budgets_shows_how_each_stands(watched: None, stack: Stack)
 @pytest.mark.parametrize("name", queries())
 def test_each_query_is_answered(watched: None, stack: Stack, name: str) -> None:
     clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
-    rows = clickhouse.rows(expand(queries()[name]))
+    rows = clickhouse.rows(sent(queries()[name]))
     clickhouse.close()
     assert rows
     assert "77.5" not in str(rows), "another tenant's costs"
@@ -98,7 +64,7 @@ def test_each_query_is_answered(watched: None, stack: Stack, name: str) -> None:
 
 def test_the_panel_of_spend_is_right(rig: Rig, stack: Stack) -> None:
     clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
-    rows = clickhouse.rows(expand(queries()["spend: Spend by team A"]))
+    rows = clickhouse.rows(sent(queries()["spend: Spend by team A"]))
     clickhouse.close()
     assert sum((row["usd"] for row in rows), Decimal(0)) == rig.spent(NOW - timedelta(days=7), NOW)
 
@@ -115,7 +81,7 @@ async def test_dead_letters_are_those_of_the_console_and_of_the_command_line(
     clickhouse.insert_json_lines("dead_letter_replays", encoder.encode(row))
     clickhouse.close()
     reader = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
-    panel = {row["code"]: row["inputs"] for row in reader.rows(expand(queries()["spend: Dead letters A"]))}
+    panel = {row["code"]: row["inputs"] for row in reader.rows(sent(queries()["spend: Dead letters A"]))}
     reader.close()
     for name, value in environment(stack.kafka, writer).items():
         monkeypatch.setenv(name, value)
@@ -132,7 +98,7 @@ def test_the_variables_offer_what_there_is_and_the_panels_obey_them(rig: Rig, st
     clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
     asked, span = queries(), (NOW - timedelta(days=7), NOW)
     offered = {
-        name: [next(iter(row.values())) for row in clickhouse.rows(expand(asked[f"spend: variable {name}"]))]
+        name: [next(iter(row.values())) for row in clickhouse.rows(sent(asked[f"spend: variable {name}"]))]
         for name in ("team", "provider", "model")
     }
     assert all(offered.values())
@@ -141,12 +107,12 @@ def test_the_variables_offer_what_there_is_and_the_panels_obey_them(rig: Rig, st
     assert len(panels) == 9
     spend = panels["spend: Spend A"]
     for name, values in offered.items():
-        parts = [clickhouse.rows(expand(spend, **{name: [value]}))[0]["usd"] for value in values]
+        parts = [clickhouse.rows(sent(spend, **{name: [value]}))[0]["usd"] for value in values]
         assert sum(parts, Decimal(0)) == rig.spent(*span), name
-        assert clickhouse.rows(expand(spend, **{name: values}))[0]["usd"] == rig.spent(*span), name
+        assert clickhouse.rows(sent(spend, **{name: values}))[0]["usd"] == rig.spent(*span), name
     nothing = {"team": ["no such team"]}
     for title, sql in panels.items():
-        found = clickhouse.rows(expand(sql, **nothing))
+        found = clickhouse.rows(sent(sql, **nothing))
         assert not [cell for row in found for cell in row.values() if cell], title
     clickhouse.close()
 
@@ -154,6 +120,16 @@ def test_the_variables_offer_what_there_is_and_the_panels_obey_them(rig: Rig, st
 @pytest.mark.parametrize("board", DASHBOARDS.values(), ids=DASHBOARDS)
 def test_every_panel_says_what_it_shows(board: dict[str, Any]) -> None:
     assert not [panel["title"] for panel in board["panels"] if not panel.get("description")]
+
+
+def test_values_have_the_colours_and_series_the_names_that_the_dashboard_chooses() -> None:
+    """Where it chooses none, Grafana shows values in red from 80, and the column's name before each series'."""
+    for panel in DASHBOARDS["spend"]["panels"]:
+        chosen = panel["fieldConfig"]["defaults"].keys()
+        if panel["type"] == "stat":
+            assert chosen & {"color", "thresholds"}, panel["title"]
+        if panel["type"] == "timeseries":
+            assert "displayName" in chosen, panel["title"]
 
 
 async def test_the_links_lead_to_pages(rig: Rig) -> None:
