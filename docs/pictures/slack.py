@@ -1,6 +1,6 @@
 """Draws what Slack shows of the demonstration's incident: the blocks as they are sent, in a page that looks like Slack.
 
-outlay up && outlay demo --exit && python docs/pictures/slack.py docs/pictures
+outlay up && outlay demo --exit && python -m docs.pictures.slack docs/pictures
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Takes the pictures of the console that the documentation shows, from a system that runs and played the demo.
 
-outlay up --ports auto && outlay demo && python tests/browser/picture.py docs/pictures
+outlay up --ports auto && outlay demo && python -m tests.browser.picture docs/pictures
 """
 
 import asyncio
