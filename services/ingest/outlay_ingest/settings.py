@@ -39,7 +39,7 @@ class Settings(ServiceSettings):
     future_hours: float = Field(default=24, gt=0)
     age_days: int = Field(default=1100, gt=0)
     """How old an event may be: as long as the ledger keeps rows."""
-    fair_seconds: float = Field(default=3, ge=0)
+    fair_seconds: float = Field(default=2.5, ge=0)
     """Seconds in which what was accepted should be counted: when it takes longer, a tenant with much of it is asked to
     come back, if other tenants have keys too. 0: never."""
     pricer_group: str = "outlay-pricer"
