@@ -1,10 +1,12 @@
 """Creates topics as they must be; the broker never does."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from outlay_kit.errors import Retryable
 from outlay_kit.failpoints import failpoint
 from outlay_kit.kafka import away  # first: it imports kafka-python with its warnings taken care of
 from outlay_kit.settings import KafkaSettings
@@ -14,12 +16,16 @@ from outlay_schemas.topics import Topic
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient  # isort: skip
 from kafka.errors import (  # isort: skip
     ClusterAuthorizationFailedError,
+    LeaderNotAvailableError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
 )
 
 log = get_logger(__name__)
 _MAX_BYTES = "max.message.bytes"
+_NOT_YET = (UnknownTopicOrPartitionError.errno, LeaderNotAvailableError.errno)
+_KNOWN_SECONDS = 30.0
 _COPIES = 3
 """With three copies and two in sync, a record outlives any one broker and is still written while one is away."""
 
@@ -41,7 +47,7 @@ def create_topics(
         for topic in topics:
             failpoint("store_step")
             _create(client, topic, durability)
-        return _warnings(client, topics)
+        return _warnings(_described(client, topics), len(client.describe_cluster()["brokers"]))
 
 
 @contextmanager
@@ -67,12 +73,26 @@ def _create(admin: Any, topic: Topic, durability: Durability) -> None:
         _widen(admin, topic)
 
 
-def _warnings(admin: Any, topics: Sequence[Topic]) -> list[str]:
-    brokers = len(admin.describe_cluster()["brokers"])
+def _described(admin: Any, topics: Sequence[Topic]) -> list[Mapping[str, Any]]:
+    """Return what Kafka says of topics, once the broker that is asked knows them: it may not yet when it has created
+    them. Raises Retryable if that takes long."""
+    names = [topic.name for topic in topics]
+    deadline = time.monotonic() + _KNOWN_SECONDS
+    while True:
+        found = admin.describe_topics(names)
+        unknown = [topic["name"] for topic in found if topic["error_code"] in _NOT_YET]
+        if not unknown:
+            return list(found)
+        if time.monotonic() > deadline:
+            raise Retryable(f"Kafka has created topics that it does not know yet: {', '.join(unknown)}")
+        time.sleep(0.05)
+
+
+def _warnings(found: Sequence[Mapping[str, Any]], brokers: int) -> list[str]:
     wanted = min(_COPIES, brokers)
-    found = {topic["name"]: topic["partitions"] for topic in admin.describe_topics([t.name for t in topics])}
     copies = {
-        name: min((len(p["replica_nodes"]) for p in parts), default=wanted) for name, parts in found.items()
+        topic["name"]: min((len(p["replica_nodes"]) for p in topic["partitions"]), default=wanted)
+        for topic in found
     }
     return [
         f"topic {name} keeps {count} {'copy' if count == 1 else 'copies'} of each record on a cluster of {brokers}"
