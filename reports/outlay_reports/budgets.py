@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ from msgspec import Struct
 from outlay_kit.time_ranges import PLAIN, Anchor, PeriodName, TimeRange, floor_to, period_of
 from outlay_reports.cost_query import Amount
 from outlay_reports.forecast.trajectory import Landing
-from outlay_reports.money import decimal_of, dollars, plain
+from outlay_reports.money import decimal_of, dollars, plain, share
 from outlay_schemas import catalog
 from outlay_schemas.catalog.terms import FxRate
 from outlay_schemas.currency import USD, Currency
@@ -152,6 +153,7 @@ class BudgetStatus(Struct, omit_defaults=True, frozen=True):
     remaining: Usd
     """Less than 0 if it is overspent."""
     percent: str
+    """Used, of the amount, to two places."""
     at: datetime
     forecast: Usd | None = None
     """What the period will most likely have cost at its end; absent with less than two days of history."""
@@ -173,6 +175,11 @@ class BudgetStatus(Struct, omit_defaults=True, frozen=True):
     """What the budget is written in. All amounts here are USD."""
     usd_per_unit: str | None = None
     """What one unit of another currency was worth when the period began: `amount` was converted by it."""
+
+    @property
+    def used(self) -> Fraction:
+        """Return how much of the amount is spent, exact: 1 is all of it."""
+        return share(Decimal(self.spent), Decimal(self.amount)) or Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +215,7 @@ def status(
         amount=to_usd(amount),
         spent=to_usd(used.spent),
         remaining=to_usd(amount - used.spent),
-        percent=f"{Decimal(used.spent) * 100 / amount:.2f}",
+        percent=_percent(used.spent, amount),
         at=at,
         forecast=to_usd(ahead.expected) if ahead else None,
         forecast_low=to_usd(low) if ahead else None,
@@ -222,6 +229,12 @@ def status(
         currency=budget.currency.code,
         usd_per_unit=None if budget.currency.code == USD.code else plain(decimal_of(rate)),
     )
+
+
+def _percent(spent: int, amount: int) -> str:
+    """Return percent to two places; less than all is never 100.00."""
+    rounded = round(Decimal(spent) * 100 / amount, 2)
+    return f"{min(rounded, Decimal('99.99')) if spent < amount else rounded:.2f}"
 
 
 def _standing(spent: int, amount: int, landing: Landing | None) -> Standing:

@@ -19,6 +19,7 @@ from fractions import Fraction
 
 from outlay_reports.cost_query import Cell, CostQuery, Keys, Sums
 from outlay_reports.money import share
+from outlay_reports.periods import range_text
 from outlay_reports.report_table import (
     GROWTH,
     Column,
@@ -27,7 +28,6 @@ from outlay_reports.report_table import (
     cost_report,
     dimension_columns,
     names,
-    range_text,
     spent,
 )
 
@@ -137,4 +137,4 @@ def compare_table(
         "compare", "Compare", later, columns, map(row, found.parts), total=row(found.all), whole=found.all.later,
         cells=cells, earlier_from=span.start.isoformat(), earlier_to=span.end.isoformat(),
     )  # fmt: skip
-    return replace(report, title=f"{report.title}, with {range_text(span, earlier)}")
+    return replace(report, title=f"{report.title}, with {range_text(span, earlier.zone)}")

@@ -8,10 +8,14 @@ The products are exact, so a sum does not depend on how its range is split, and 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from outlay_kit.time_ranges import TimeRange
+from outlay_reports.periods import range_text
 from outlay_reports.time_sql import between, next_minute, piece
 from outlay_schemas.currency import FACTOR_PLACES, USD, Currency, Segment
+
+_UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Conversion:
 
     def missing(self, gaps: Sequence[TimeRange]) -> str:
         """Return what is wrong where money has no rate in some parts of the range."""
-        return self.currency.missing(f"from {gap.start:%Y-%m-%d} to {gap.end:%Y-%m-%d}" for gap in gaps)
+        days = [range_text(gap, _UTC) for gap in gaps]
+        return self.currency.missing(f"{'from' if ' to ' in one else 'on'} {one}" for one in days)
 
     def amount(self, usd: str, time: str) -> str:
         """Return the SQL of an amount of one row, not rounded, from that of its USD and that of its minute or window.

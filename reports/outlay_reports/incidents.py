@@ -52,10 +52,11 @@ class Incident:
 
 
 def incidents(stored: Iterable[tuple[Alert, str]]) -> list[Incident]:
-    """Group alerts, each with its stored state, into incidents, in the order of their first alerts."""
+    """Group alerts, each with its stored state, into incidents: open ones first, then the most severe, then the newest."""
     groups: dict[object, list[tuple[Alert, str]]] = {}
     for alert, state in stored:
         # An alert that fires again after its incident was resolved opens another one under the same id.
         key = (alert.incident.id, alert.incident.opened_at) if alert.incident else alert.id
         groups.setdefault(key, []).append((alert, state))
-    return [Incident(*zip(*group, strict=True)) for group in groups.values()]
+    found = [Incident(*zip(*group, strict=True)) for group in groups.values()]
+    return sorted(found, key=lambda one: one.order)

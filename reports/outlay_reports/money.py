@@ -19,10 +19,14 @@ def symbol(currency: str) -> str:
     return _SYMBOLS.get(currency, f"{currency}\N{NO-BREAK SPACE}")
 
 
+def from_pico(pico: int) -> Decimal:
+    """Return pico-USD as USD, exact."""
+    return _WIDE.divide(Decimal(pico), Decimal(PICO))
+
+
 def dollars(pico: int, *, lower_bound: bool = False, sign: bool = False, currency: str = "USD") -> str:
     """Write pico-USD, or as much of another currency, as `usd` writes USD."""
-    amount = _WIDE.divide(Decimal(pico), Decimal(PICO))
-    return usd(amount, lower_bound=lower_bound, sign=sign, currency=currency)
+    return usd(from_pico(pico), lower_bound=lower_bound, sign=sign, currency=currency)
 
 
 def usd(
@@ -32,9 +36,9 @@ def usd(
     sign: bool = False,
     currency: str = "USD",
 ) -> str:
-    """Format USD: cents from 10 cents up, else three digits; None is unpriced. `lower_bound` adds ≥, `sign` a plus;
-    `currency`: the amount is of another currency, and is not converted here."""
-    if amount is None:
+    """Format USD: cents from 10 cents up, else three digits; None is unpriced, and so is 0 as a lower bound.
+    `lower_bound` adds ≥, `sign` a plus; `currency`: the amount is of another currency, and is not converted here."""
+    if amount is None or (lower_bound and amount in (0, "0")):
         return UNPRICED
     value = decimal_of(amount, 18) if isinstance(amount, Fraction) else Decimal(amount)
     size = value.copy_abs()
@@ -61,12 +65,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def about(amount: Decimal | float, currency: str = "USD") -> str:
-    """Format an estimate, such as a forecast: whole dollars from $100 up."""
+def about(amount: Decimal | float, currency: str = "USD", *, lower_bound: bool = False) -> str:
+    """Format an estimate, such as a forecast: whole dollars from $100 up. `lower_bound` adds ≥."""
     value = Decimal(str(amount))
     if abs(value) < _ROUGH_FROM:
-        return usd(value, currency=currency)
-    return f"{_sign(value, False)}{symbol(currency)}{abs(value):,.0f}"
+        return usd(value, currency=currency, lower_bound=lower_bound)
+    return f"{'≥ ' if lower_bound else ''}{_sign(value, False)}{symbol(currency)}{abs(value):,.0f}"
 
 
 def exact(amount: Decimal | None, currency: str = "USD") -> str:

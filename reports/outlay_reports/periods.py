@@ -1,4 +1,4 @@
-"""Spans of time as people write them, cut into the periods of a time zone, and named."""
+"""Time ranges as people write them, cut into the periods of a time zone, and named."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -36,7 +36,9 @@ def period_bounds(span: TimeRange, unit: Unit | None, zone: ZoneInfo) -> list[da
     while found[-1] < span.end:
         found.append(min(period_of(found[-1], unit, zone).end, span.end))
         if len(found) > 9_000:
-            raise QueryError(f"that are more than 9,000 {unit}s", "ask for a shorter time or a longer unit")
+            raise QueryError(
+                f"the time range has more than 9,000 {unit}s", "ask for a shorter time or a longer unit"
+            )
     return found
 
 
@@ -46,6 +48,17 @@ def label(at: datetime, unit: Unit | None, zone: ZoneInfo) -> str:
     if unit == "quarter":
         return f"{local:%Y}-Q{(local.month + 2) // 3}"
     return local.strftime(_FORMS[unit]) if unit in _FORMS else local.isoformat(timespec="minutes")
+
+
+def range_text(span: TimeRange, zone: ZoneInfo) -> str:
+    """Write a range as `--from` and `--to` take it: whole days as the first and the last day, 2026-11-01 to 2026-11-30,
+    one as 2026-11-24; with clock times where it ends within a day."""
+    start, end = (at.astimezone(zone) for at in (span.start, span.end))
+    if all(midnight(at.date(), zone) == at for at in (start, end)):
+        first, last = start.date(), end.date() - timedelta(days=1)
+        return f"{first}" if first == last else f"{first} to {last}"
+    begun = f"{start:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
+    return f"{begun} to {end:%Y-%m-%d %H:%M}"
 
 
 def parse_time_range(start: str | None, end: str | None, zone: ZoneInfo, now: datetime) -> TimeRange:

@@ -7,19 +7,21 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from outlay_kit.time_ranges import TimeRange
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Keys, Sums
 from outlay_reports.money import (
+    about,
     completeness,
     counted,
     decimal_of,
     dollars,
+    from_pico,
     percent,
     plain,
     share,
     symbol,
     usd,
 )
+from outlay_reports.periods import range_text
 from outlay_schemas.currency import Currency
 from outlay_schemas.dimensions import condition_text, name_of
 from outlay_schemas.money import to_usd
@@ -34,6 +36,11 @@ class Spent:
 
     pico: int
     unpriced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCost(Spent):
+    """A forecast of a cost: people see whole dollars from $100 up."""
 
 
 Value = str | int | Decimal | Fraction | Spent | None
@@ -118,11 +125,8 @@ def shown(value: Value, column: Column, currency: str = "USD") -> str:
     """Write a value for people."""
     if isinstance(value, Spent):
         bound = bool(value.unpriced)
-        return (
-            dollars(value.pico, lower_bound=bound, currency=currency)
-            if value.pico or not bound
-            else usd(None)
-        )
+        write = about if isinstance(value, ExpectedCost) else usd
+        return write(from_pico(value.pico), lower_bound=bound, currency=currency)
     if isinstance(value, Fraction):
         grown = column.kind == "growth"
         return usd(value, currency=currency) if column.kind == "rate" else percent(value, sign=grown)
@@ -226,13 +230,7 @@ def heading(what: str, query: CostQuery) -> str:
     where = "".join(f", {condition_text(name, values)}" for name, values in query.where.items())
     charged = "" if query.amount == "cost" else " of charged amounts"
     charged += "" if query.currency.code == "USD" else f" in {query.currency.code}"
-    return f"{what}{charged}, {range_text(query.span, query)} {query.zone.key}{where}"
-
-
-def range_text(span: TimeRange, query: CostQuery) -> str:
-    """Return a time range in the query's zone: days, with a clock time where it is not midnight."""
-    local = (at.astimezone(query.zone) for at in (span.start, span.end))
-    return " to ".join(f"{at:%Y-%m-%d %H:%M}".removesuffix(" 00:00") for at in local)
+    return f"{what}{charged}, {range_text(query.span, query.zone)} {query.zone.key}{where}"
 
 
 def gaps(whole: Sums, cells: Sequence[Cell], by: Sequence[str], currency: str = "USD") -> list[str]:

@@ -14,7 +14,7 @@ from outlay_schemas.alerts import Contributor, Effect
 from outlay_schemas.money import Usd
 
 FULL = alert(
-    title="Spend spike: project assistant, sku claude-sonnet-4-5 at $42.10 a minute, 9.4 times as usual",
+    title="Spend spike: project assistant, sku claude-sonnet-4-5 at $42.10 a minute, 9.4 times the usual",
     rule="spend-spike", rule_type="spend_spike", level="spike", severity="critical",
     scope={"project": "assistant", "sku": ["claude-sonnet-4-5", "claude-opus-4-5"]},
     expected=Usd("4.48"), actual=Usd("42.1"), impact=Usd("37.62"), impact_per_hour=Usd("2257.2"),

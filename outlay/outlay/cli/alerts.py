@@ -75,7 +75,10 @@ def list_alerts(
     limit: Annotated[int, Option(min=1, max=100_000, help="At most this many alerts.")] = MOST,
     as_json: AsJson = False,
 ) -> None:
-    """Show the alerts that are firing, the newest first: one line for each incident. --json has every alert."""
+    """Show the alerts that are firing, the most severe first, then the newest: one line for each incident.
+
+    --json has every alert.
+    """
     with open_clickhouse(tenant) as clickhouse:
         bound = {"tenant": tenant, "all": everything, "limit": limit}
         listed = AlertList.of(clickhouse.rows(_LISTED, bound))

@@ -17,7 +17,7 @@ from outlay_reports.forecast.history import History, read_history
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.forecast.trajectory import Landing
 from outlay_reports.money import counted, percent
-from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
+from outlay_reports.report_table import Column, ExpectedCost, ReportTable, Row, Spent, Value
 from outlay_schemas.catalog import Budget, FxRate, PriceBook
 from outlay_schemas.currency import USD
 from outlay_schemas.money import Usd, to_pico
@@ -30,8 +30,8 @@ def landing_table(
 ) -> ReportTable:
     """Return the forecast for the end of the question's span. `factor`: assumptions, applied to what is to come."""
 
-    def cell(pico: int) -> Spent:
-        return Spent(spent.cost + round((pico - spent.cost) * factor), spent.unpriced)
+    def cell(pico: int) -> ExpectedCost:
+        return ExpectedCost(spent.cost + round((pico - spent.cost) * factor), spent.unpriced)
 
     rows = [Row(("spent so far", Spent(spent.cost, spent.unpriced)))]
     if landing is not None:
@@ -76,8 +76,8 @@ def plans_of(
 
 
 def _budget_row(plan: BudgetPlan, state: BudgetStatus) -> Row:
-    def cell(usd: Usd | None) -> Spent | None:
-        return None if usd is None else Spent(to_pico(usd), state.unpriced)
+    def forecast(usd: Usd | None) -> ExpectedCost | None:
+        return None if usd is None else ExpectedCost(to_pico(usd), state.unpriced)
 
     over, chance = state.standing == "over", state.overrun_probability
     if plan.rolling is not None:
@@ -86,8 +86,8 @@ def _budget_row(plan: BudgetPlan, state: BudgetStatus) -> Row:
         exceeds = "yes" if over else "unknown" if chance is None else likely(chance)
     values: tuple[Value, ...] = (
         plan.name, plan.tenant, plan.period_name,
-        Spent(to_pico(state.amount)), cell(state.spent), Fraction(state.percent) / 100, cell(state.forecast),
-        cell(state.forecast_low), cell(state.forecast_high), exceeds,
+        Spent(to_pico(state.amount)), Spent(to_pico(state.spent), state.unpriced), state.used, forecast(state.forecast),
+        forecast(state.forecast_low), forecast(state.forecast_high), exceeds,
         "" if state.runs_out_at is None else f"{state.runs_out_at.astimezone(plan.zone):%Y-%m-%d %H:%M}",
         None if chance is None else Fraction(chance).limit_denominator(10_000),
     )  # fmt: skip

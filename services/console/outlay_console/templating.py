@@ -18,9 +18,9 @@ from markupsafe import Markup
 from outlay_console.domain.view import COMPARISONS, DIMENSIONS, GROUPS, PERIODS, RANGES
 from outlay_console.pages.charts import row_name
 from outlay_reports import money
+from outlay_reports.periods import range_text
 from outlay_reports.report_table import conversion
 from outlay_schemas.dimensions import CONDITIONS, condition_of, dimension_of, label_of
-from outlay_schemas.money import to_usd
 from outlay_schemas.notes import LONGEST_LINE
 
 ROOT = Path(str(resources.files("outlay_console")))
@@ -70,7 +70,7 @@ def templates() -> Environment:
         "percent": money.percent,
         "count": "{:,}".format, "events": partial(money.counted, noun="event"), "quantity": quantity,
         "named": row_name, "label": label_of, "condition": condition_of, "dimension": dimension_of,
-        "noun": noun, "pico": from_pico, "json": to_json, "local": local,
+        "noun": noun, "pico": money.from_pico, "json": to_json, "local": local, "range": range_text,
     }  # fmt: skip
     env.globals |= {
         "pages": PAGES, "dimensions": DIMENSIONS, "comparisons": COMPARISONS, "most_groups": GROUPS,
@@ -81,11 +81,6 @@ def templates() -> Environment:
     for name in env.list_templates():  # compile all now: a broken template fails at startup
         env.get_template(name)
     return env
-
-
-def from_pico(pico: int) -> Decimal:
-    """Return pico-USD as USD."""
-    return Decimal(to_usd(pico))
 
 
 def quantity(number: Decimal) -> str:

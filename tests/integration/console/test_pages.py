@@ -162,7 +162,7 @@ async def test_a_budget_that_is_over_names_the_minute_in_the_past_at_which_it_wa
     assert f'{usd(spent)} <span class="muted mid">of $500.00</span>' in page
     assert f'<dt>Ran out</dt><dd class="over">on {used_up:%Y-%m-%d %H:%M}</dd>' in page
     assert used_up < NOW
-    assert "2026-11-01 to 2026-12-01" in page
+    assert "2026-11-01 to 2026-11-30" in page
     assert "Zebra budget" not in page
 
 
@@ -172,6 +172,8 @@ async def test_an_alert_is_explained_and_leads_on(rig: Rig) -> None:
     assert "snoozed until 2026-11-25 22:42: growth launch" in listed
     assert 'href="/alerts/a-acme"' in listed
     page = (await client.get("/alerts/a-acme")).text
+    assert "figures of 2026-11-25 " in page
+    assert "figures of 2026-11-25 " in listed
     assert "outlay alerts ack a-acme" in page, "a key that can only read sees the commands"
     link = re.search(r'href="(/explore[^"]+)">View these costs', page)
     assert link is not None
@@ -255,6 +257,14 @@ async def test_every_total_with_unpriced_events_is_shown_as_a_minimum(rig: Rig, 
     assert set(found) == {"≥ "}, "somewhere the same total looks complete"
 
 
+async def test_a_model_without_a_price_is_not_shown_as_free(rig: Rig) -> None:
+    event = next(one for one in rig.events if one.tenant == "acme" and one.cost is None)
+    client = await rig.logged_in()
+    page = (await client.get("/prices/model", params={"provider": event.provider, "sku": event.sku})).text
+    assert '<p class="big">unpriced</p>' in page
+    assert "Unable to find" not in page
+
+
 async def test_a_table_that_leaves_rows_out_adds_up_to_its_total(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +325,7 @@ async def test_a_dead_letter_that_was_replayed_is_no_longer_listed(rig: Rig, sta
 async def test_the_quality_page_shows_the_clock_skew_of_each_source(rig: Rig) -> None:
     page = (await (await rig.logged_in("globex")).get("/quality")).text
     assert "Clock skew" in page
+    assert "Events of the last 24 hours, accepted in the last hour" in page
     assert "20 s after" in page
     assert "Clock skew" not in (await (await rig.logged_in()).get("/quality")).text
 
@@ -430,7 +441,7 @@ async def test_the_month_lands_where_the_past_leads_to(rig: Rig) -> None:
     """Three days are too few for days: hours are forecast, and the bounds hold what is expected."""
     page = (await (await rig.logged_in()).get("/")).text
     found = re.search(
-        r"Forecast for the month: <b>\$([\d,.]+)</b> <span class=\"muted\">\(\$([\d,.]+)\u2013\$([\d,.]+)\)",
+        r"Forecast for the month: <b>≥ \$([\d,.]+)</b> <span class=\"muted\">\(\$([\d,.]+)\u2013\$([\d,.]+)\)",
         page,
     )
     assert found is not None

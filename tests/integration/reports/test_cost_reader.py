@@ -110,7 +110,9 @@ def test_money_without_a_rate_is_an_error_that_says_when(cost_reader: CostReader
     currency = Currency("XTS", [FxRate.model_validate({"currency": "XTS", "usd": "1.1", "from": late})])
     for by in (("team",), ("user",)):
         asked = CostQuery(SPAN, ZoneInfo("UTC"), by, {}, (TENANT,), "day", currency=currency)
-        with pytest.raises(NoRateError, match="no exchange rate for XTS from 2026-10-22 to 2026-10-24"):
+        with pytest.raises(
+            NoRateError, match="no exchange rate for XTS from 2026-10-22 01:02 to 2026-10-24 01:02"
+        ):
             cost_reader.cells(asked)
         before = TimeRange(SPAN.start - timedelta(days=9), SPAN.start - timedelta(days=1))
         assert cost_reader.cells(replace(asked, span=before)) == [], "nothing was spent then"

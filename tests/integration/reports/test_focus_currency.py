@@ -196,7 +196,7 @@ def test_a_charge_without_a_rate_is_refused_before_anything_is_written(
 ) -> None:
     """Also one that is only a list price."""
     late = rates((NOON, None, "1.1"))
-    when = "no exchange rate for XTS from 2026-09-29 to 2026-09-30"
+    when = "no exchange rate for XTS from 2026-09-29 22:30 to 2026-09-30 12:00"
     with pytest.raises(NoRateError, match=when):
         tables(clickhouse, Wanted(SPAN, "1.2", "hour", (tenant,), currency=late))
     tables(clickhouse, Wanted(SPAN, "1.2", "hour", (tenant,), currency=USD))

@@ -132,7 +132,7 @@ def test_litellm_names_its_provider_in_the_model() -> None:
     assert book.find("litellm", "acme/plain").provider == "acme"
     unknown = book.find("litellm", "zip/plain").refused
     assert unknown is not None
-    assert unknown.message == "Unable to find provider with model matching 'zip/plain'"
+    assert unknown.message == "genai-prices has no provider of a model zip/plain"
     assert book.find("litellm", "plain").refused is not None
     nothing = book.finder.find_provider("", None, None)
     assert getattr(nothing, "code", "") == "provider_unknown"

@@ -93,7 +93,7 @@ def test_explain_names_terms_guesses_and_reasons() -> None:
         "a suffix such as -latest was left out of the name",
         "no price is known for processing turbo: the standard price is used",
     ]
-    assert explain(event({"input_tokens": 1}, "zip"), ready).reason.startswith("Unable to find model")
+    assert explain(event({"input_tokens": 1}, "zip"), ready).reason.startswith("genai-prices has no model")
     assert explain(event({"input_tokens": 1, "crates": 2}), ready).reason == "nothing prices crates"
     assumed = catalog(price_books=[book(rule({"gb": {"price": "1"}}, assumes={"region": "us-1"}))])
     assert (
@@ -158,7 +158,7 @@ def test_show_says_what_a_sku_costs_when_and_from_where() -> None:
         ("0.05", "10", "first 1 free; graduated"),
     ]
     (unknown,) = list_prices(ready, "acme", "zip", NOW)
-    assert unknown.reason.startswith("Unable to find model")
+    assert unknown.reason.startswith("genai-prices has no model")
 
 
 def test_show_of_a_book_rule_in_full() -> None:

@@ -53,6 +53,9 @@ def test_signs_lower_bounds_and_unknown_amounts() -> None:
     assert usd("0", sign=True) == "$0.00"
     assert usd("12.3", lower_bound=True) == "≥ $12.30"
     assert usd(None) == exact(None) == "unpriced"
+    assert usd(Decimal("0.00"), lower_bound=True) == dollars(0, lower_bound=True) == "unpriced"
+    assert about(1946.4, lower_bound=True) == "≥ $1,946"
+    assert about(99.5, lower_bound=True) == "≥ $99.50"
 
 
 @pytest.mark.parametrize(

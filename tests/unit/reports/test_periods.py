@@ -18,6 +18,7 @@ from outlay_reports.periods import (
     parse_zone,
     period_bounds,
     previous_range,
+    range_text,
 )
 
 NOW = datetime(2026, 11, 25, 14, 30, 12, tzinfo=UTC)
@@ -31,6 +32,24 @@ MOMENTS = st.integers(1_100_000_000, 2_050_000_000).map(lambda seconds: datetime
 
 def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "text"),
+    [
+        ("2026-11", "2026-11", "2026-11-01 to 2026-11-30"),
+        ("2026-11-24", "2026-11-24", "2026-11-24"),
+        ("2026-11-24", "2026-11-25T14:31", "2026-11-24 to 2026-11-25 14:31"),
+        ("2026-11-24T22:00", "2026-11-25T00:00", "2026-11-24 22:00 to 2026-11-25 00:00"),
+    ],
+)
+def test_a_range_is_written_as_it_is_asked_for(start: str, end: str, text: str) -> None:
+    """What a title says is what `--from` and `--to` take: a day as `--to` is included."""
+    found = parse_time_range(start, end, BERLIN, NOW)
+    assert range_text(found, BERLIN) == text
+    days = text.split(" to ")
+    again = parse_time_range(days[0].replace(" ", "T"), days[-1].replace(" ", "T"), BERLIN, NOW)
+    assert again == found
 
 
 @given(MOMENTS, st.sampled_from(UNITS), st.sampled_from(ZONES))

@@ -24,7 +24,7 @@ from outlay_reports.budgets import (
 )
 from outlay_reports.budgets import status as status_of
 from outlay_reports.forecast.trajectory import Landing, history_range
-from outlay_reports.money import dollars
+from outlay_reports.money import about, dollars, from_pico, percent, share
 from outlay_schemas.alerts import Severity
 from outlay_schemas.catalog import watch as schema
 from outlay_schemas.catalog.terms import FxRate
@@ -158,7 +158,7 @@ def _finding(
 def _actual(budget: Budget, span: TimeRange, amount: int, spent: Spent, threshold: Decimal) -> Finding:
     level, total = level_of(threshold), spent.spent
     breached = crossed(total, amount, threshold)
-    used = f"{_percent(total, amount)} used" if breached else f"back below {level}%"
+    used = f"{percent(share(total, amount)) or 'more than 100%'} used" if breached else f"back below {level}%"
     severity = base.at_most(severity_of(threshold), amount, budget.critical)
     limit = amount_text(amount, budget, span)
     return _finding(
@@ -180,10 +180,10 @@ def _forecast(budget: Budget, span: TimeRange, amount: int, landing: Landing, th
     return _finding(
         budget, span, f"forecast-{level}", kind="budget_forecast", breached=breached, shown=span.start,
         severity="warning" if threshold >= 100 else "info",
-        title=f"{_named(budget)}: {how} to reach {level}% ({dollars(expected)} of {limit})",
+        title=f"{_named(budget)}: {how} to reach {level}% ({_about(expected)} of {limit})",
         summary=(
             f"{dollars(landing.spent)} of {limit} spent in {_period(budget, span)}. The forecast for the end"
-            f" is {dollars(expected)}, between {dollars(low)} and {dollars(high)} in 8 of 10 cases."
+            f" is {_about(expected)}, between {_about(low)} and {_about(high)} in 8 of 10 cases."
         ),
         actual=expected, expected=percent_of(amount, threshold), facts=_gone(landing, amount),
     )  # fmt: skip
@@ -236,9 +236,8 @@ def _named(budget: Budget) -> str:
     return budget.name if "budget" in budget.name.lower() else f"{budget.name} budget"
 
 
-def _percent(total: int, amount: int) -> str:
-    """Write a share in whole percent, cut and not rounded: 99.9% is not all of it."""
-    return f"{total * 100 // amount}%" if amount else "more than 100%"
+def _about(pico: int) -> str:
+    return about(from_pico(pico))
 
 
 def _period(budget: Budget, span: TimeRange) -> str:

@@ -162,7 +162,7 @@ def _point(at: datetime, actual: int, verdict: Verdict) -> Judged:
 
 def _finding(rule: SpendSpike, key: Key, verdict: Verdict, actual: int, window: TimeRange) -> Finding:
     where, grain, expected = scope_text(key.scope), rule.spec.grain, verdict.expected or 0
-    times = f", {actual / expected:.1f} times as usual" if expected else ""
+    times = f", {actual / expected:.1f} times the usual" if expected else ""
     breached = verdict.outcome == "spike"
     severity: Severity = "critical" if verdict.limit is not None and actual > 3 * verdict.limit else "warning"
     title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {grain}"

@@ -214,7 +214,7 @@ class RollupReader:
     async def alerts(self) -> tuple[list[Incident], str]:
         """Return the incidents, and a sentence if there are more alerts."""
         listed = AlertList.of(await self.reader.rows(queries.ALERTS, limit=MOST))
-        found = sorted(self._seen(listed.incidents), key=lambda one: one.order)
+        found = self._seen(listed.incidents)
         if self.reader.teams and listed.left_out:  # the numbers are about other teams, too
             return found, f"Only the newest {MOST:,} alerts were searched for those of your teams."
         return found, listed.left_out

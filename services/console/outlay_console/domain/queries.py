@@ -166,7 +166,7 @@ CLOCK_SKEW = """
 SELECT source, count() AS events, median(skew) AS typical, min(skew) AS least
 FROM (SELECT source, (toInt64(accepted_ms) - toUnixTimestamp64Milli(time)) / 1000 AS skew
     FROM ledger WHERE tenant = {tenant:String} AND accepted_ms >= 1000 * {low:UInt64}
-        AND minute >= toDateTime({low:UInt64}, 'UTC') - INTERVAL 1 DAY)
+        AND minute >= toDateTime({low:UInt64}, 'UTC') - INTERVAL 23 HOUR)
 GROUP BY source ORDER BY abs(typical) DESC, source LIMIT 20"""
 
 DEAD_LETTERS = """

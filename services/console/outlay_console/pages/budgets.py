@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from fractions import Fraction
 from urllib.parse import urlencode
 
@@ -15,7 +14,6 @@ from outlay_console.pages.request import Context, PageRequest
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, amount_text, plan_of
 from outlay_reports.explore_links import range_pairs
-from outlay_reports.money import share
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.money import to_pico
 
@@ -35,13 +33,17 @@ class BudgetState:
     @property
     def used(self) -> Fraction:
         """How much of the amount is spent."""
-        return share(Decimal(self.status.spent), Decimal(self.status.amount)) or Fraction(0)
+        return self.status.used
+
+    @property
+    def span(self) -> TimeRange:
+        """Its current period."""
+        return TimeRange(self.status.period_start, self.status.period_end)
 
     @property
     def amount(self) -> str:
         """Its money of the period, for people."""
-        span = TimeRange(self.status.period_start, self.status.period_end)
-        return amount_text(to_pico(self.status.amount), self.plan, span)
+        return amount_text(to_pico(self.status.amount), self.plan, self.span)
 
     @property
     def form(self) -> str:
@@ -51,7 +53,7 @@ class BudgetState:
     @property
     def link(self) -> str:
         """Where Explore shows the spend of its period."""
-        return self.explore(TimeRange(self.status.period_start, self.status.period_end))
+        return self.explore(self.span)
 
     def explore(self, span: TimeRange) -> str:
         """Return where Explore shows what counts against it in a range."""

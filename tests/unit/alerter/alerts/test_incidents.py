@@ -212,3 +212,10 @@ def test_a_list_shows_one_entry_for_each_incident_with_its_state() -> None:
         == 2
     )
     assert min(found, key=lambda one: one.order).id == "a"
+
+
+def test_lists_show_open_incidents_first_then_the_most_severe_then_the_newest() -> None:
+    warning, newer = (spike(name, at=AT + timedelta(minutes=n)) for n, name in enumerate("ab"))
+    worst, over = spike("c", severity="critical"), spike("d", severity="critical")
+    stored = [(warning, "firing"), (over, "resolved"), (worst, "firing"), (newer, "firing")]
+    assert [one.id for one in incidents(stored)] == ["c", "b", "a", "d"]

@@ -85,6 +85,14 @@ def test_every_threshold_has_its_figures_crossed_or_not() -> None:
     assert high.title == "B budget: back below 100% ($60.00 of $100.00)"
 
 
+def test_an_alert_writes_shares_as_pages_do() -> None:
+    """Pages round to whole percents, with thousands separators; the whole amount is never said too soon."""
+    plan = budget("50")
+    for spent, text in (("118.8", "119%"), ("1738.51", "1,739%"), ("99.996", "99.9%")):
+        found, *_ = budgets.findings(plan, budget_period(plan, AT), Spent(int(Decimal(spent) * DOLLAR)))
+        assert found.title.startswith(f"B budget: {text} used"), found.title
+
+
 def test_an_alert_names_the_limit_as_it_is_written_and_in_usd() -> None:
     spec = schema.Budget(
         id="b", name="B", amount=Decimal(100), currency="EUR", forecast_thresholds=(Decimal(100),)

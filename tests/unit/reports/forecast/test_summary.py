@@ -1,5 +1,6 @@
 """Probabilities, growth and assumptions."""
 
+import json
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -12,6 +13,7 @@ from outlay_reports.cost_query import Sums
 from outlay_reports.errors import QueryError
 from outlay_reports.forecast.summary import budget_table, growth, likely
 from outlay_reports.forecast.whatif import factors, parse_model_swap
+from outlay_reports.renderers import display_rows, to_json
 from outlay_reports.report_table import Spent
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.money import PICO, Usd
@@ -33,6 +35,22 @@ def test_with_unpriced_events_what_is_spent_is_a_lower_bound_and_the_amount_is_n
     plan = plan_of(Budget.model_validate({"id": "b", "name": "B", "amount": 100}), "acme")
     (row,) = budget_table([plan], [state]).rows
     assert row.values[3:5] == (Spent(100 * PICO), Spent(53 * PICO, 3))
+
+
+def test_people_see_a_forecast_as_pages_show_it_and_programs_see_it_exactly() -> None:
+    start, end = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+    state = BudgetStatus(
+        budget="b", tenant="acme", name="B", standing="warning", period_start=start, period_end=end,
+        amount=Usd("2000"), spent=Usd("1999.92"), remaining=Usd("0.08"), percent="99.99", at=start, unpriced=3,
+        forecast=Usd("2511.499"), forecast_low=Usd("2400"), forecast_high=Usd("2600.5"), overrun_probability=1.0,
+    )  # fmt: skip
+    plan = plan_of(Budget.model_validate({"id": "b", "name": "B", "amount": 2000}), "acme")
+    table = budget_table([plan], [state])
+    head, ((_, cells), *_) = display_rows(table)
+    read = dict(zip((title for title, _ in head), cells, strict=True))
+    assert (read["spent"], read["forecast"], read["used"]) == ("≥ $1,999.92", "≥ $2,511", "99.9%")
+    (row,) = json.loads(to_json(table))["rows"]
+    assert (row["forecast_usd"], row["used"]) == ("2511.499", "0.99996")
 
 
 def test_growth_is_robust_and_says_when_something_is_full() -> None:

@@ -98,7 +98,7 @@ def split_equals(clause: dict[str, Any]) -> tuple[list[str], list[dict[str, Any]
 
 @dataclass(frozen=True)
 class NotFound:
-    """The library would raise LookupError with this message."""
+    """The library would raise LookupError; `message` is for people."""
 
     code: str
     message: str
@@ -184,7 +184,7 @@ class ModelMatcher:
         if model is None and (dashed := dash_dates(ref)) != ref:
             model = self._match(provider, dashed)
         if model is None:
-            return NotFound("model_unknown", f"Unable to find model with model_ref={ref!r} in {provider.id}")
+            return NotFound("model_unknown", f"genai-prices has no model {ref} of {provider.id}")
         return provider, model
 
     def find_provider(self, ref: str, provider_id: str | None, api_url: str | None) -> Provider | NotFound:
@@ -194,17 +194,17 @@ class ModelMatcher:
             if named is not None:
                 return named
             if provider_id.lower() != "litellm":
-                return NotFound("provider_unknown", f"Unable to find provider {provider_id=}")
+                return NotFound("provider_unknown", f"genai-prices has no provider {provider_id}")
         if api_url is not None:
             for provider in self.providers:
                 if provider.api_pattern.match(api_url):
                     return provider
-            return NotFound("provider_unknown", f"Unable to find provider provider_api_url={api_url!r}")
+            return NotFound("provider_unknown", f"genai-prices has no provider at {api_url}")
         if ref:
             for provider in self.providers:
                 if provider.model_match is not None and provider.model_match(ref):
                     return provider
-        return NotFound("provider_unknown", f"Unable to find provider with model matching {ref!r}")
+        return NotFound("provider_unknown", f"genai-prices has no provider of a model {ref}")
 
     def provider_by_id(self, provider_id: str) -> Provider | None:
         """Find a provider by id, else by its own rule for ids."""
