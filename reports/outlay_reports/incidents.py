@@ -52,7 +52,7 @@ class Incident:
 
 
 def incidents(stored: Iterable[tuple[Alert, str]]) -> list[Incident]:
-    """Group alerts, each with its stored state, into incidents: open ones first, then the most severe, then the newest."""
+    """Group alerts, each with its stored state, into incidents, by `order`."""
     groups: dict[object, list[tuple[Alert, str]]] = {}
     for alert, state in stored:
         # An alert that fires again after its incident was resolved opens another one under the same id.
