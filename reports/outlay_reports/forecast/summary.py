@@ -56,7 +56,7 @@ def budget_table(plans: Sequence[BudgetPlan], states: Sequence[BudgetStatus]) ->
         Column("budget", "budget"), Column("tenant", "tenant"), Column("period", "period"),
         Column("amount_usd", "amount", "usd"), Column("spent_usd", "spent", "usd"), Column("used", "used", "share"),
         Column("forecast_usd", "forecast", "usd"), Column("lower80_usd", "80% from", "usd"),
-        Column("upper80_usd", "to", "usd"), Column("breaks", "exceeds it"), Column("when", "used up"),
+        Column("upper80_usd", "to", "usd"), Column("breaks", "exceeds it"), Column("when", "runs out"),
         Column("probability", "probability", "share", wide=True),
     )  # fmt: skip
     converted = [
