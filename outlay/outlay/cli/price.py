@@ -114,4 +114,4 @@ def origin_of(source: str, checked: str, since: str, until: str = "") -> str:
     dates = f"of {checked}" if checked else "never compared with its source"
     dates += f", in force since {since[:10]}" if since else ""
     dates += f", until {until[:10]}" if until else ""
-    return f"{source} ({dates})"
+    return f"{source or 'source not stated'} ({dates})"

@@ -12,6 +12,7 @@ from tests.support.commands import CALL, GPU, answer, ndjson, run
 
 from outlay.catalog import load_default
 from outlay.catalog.what_if import unit_price
+from outlay.cli.price import origin_of
 from outlay_reports.cost_query import Sums
 from outlay_reports.errors import QueryError
 
@@ -146,3 +147,9 @@ def test_what_a_model_that_was_not_used_would_charge_a_token() -> None:
     with pytest.raises(QueryError, match="claude-sonet-4-5 has no price in the catalog") as refused:
         unit_price(content, "claude-sonet-4-5", used, at)
     assert "claude-sonnet-4-5" in refused.value.hint
+
+
+def test_a_price_without_a_source_says_so() -> None:
+    assert origin_of("", "", "2026-11-01") == (
+        "source not stated (never compared with its source, in force since 2026-11-01)"
+    )
