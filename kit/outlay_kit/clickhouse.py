@@ -19,7 +19,7 @@ logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 """Without it the library prints on stderr where a program configured no log, as the command line."""
 _NO_ENGINE = re.compile(r"received HTTP status 5\d\d")
 """What answered is a proxy, or an engine too ill to say a code."""
-_NO_RATE = re.compile(r"no exchange rate for [^:]+(?=: while executing)")
+_NO_RATE = re.compile(r"no exchange rate for .+?(?=: while executing)")
 """A sum in a currency that met money without a rate (range_sums.py)."""
 
 Settings = Mapping[str, object] | None
