@@ -4,12 +4,13 @@ import html
 import json
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import yaml
+from tests.support.alerts import alert
 from tests.support.console_rig import NOW, Rig
 from tests.support.grafana import DASHBOARDS, GRAFANA, expand, queries
 from tests.support.stack import Stack, environment
@@ -21,6 +22,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import BudgetUsage, budget_period, plan_of, status
 from outlay_reports.money import usd
+from outlay_schemas.alerts import Incident, State
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.events import encoder
 
@@ -92,6 +94,33 @@ async def test_dead_letters_are_those_of_the_console_and_of_the_command_line(
     assert {code: int(count) for code, count in shown} == panel
     assert panel["of_panel_open"] == 2
     assert "of_panel_sent" not in panel
+
+
+def test_open_alerts_are_those_that_fire_and_each_line_stands_where_its_incident_was_opened(
+    rig: Rig, stack: Stack
+) -> None:
+    writer = ClickHouseClient(stack.writer.model_copy(update={"database": "console"}))
+    opened = NOW - timedelta(minutes=30)
+    for state in ("firing", "pending", "resolved"):
+        shown_as: State = "resolved" if state == "resolved" else "firing"
+        incident = Incident(f"line {state}", opened, opened, "info", shown_as, [])
+        body = alert(f"line {state}", title=f"budget {state}", state=shown_as, incident=incident)
+        row = {
+            "tenant": "acme", "id": body.id, "rule": "b", "seq": 1, "state": state,
+            "window": NOW - timedelta(days=20), "body": encoder.encode(body).decode(),
+        }  # fmt: skip
+        writer.insert_json_lines("alerts", encoder.encode(row))
+    writer.close()
+    reader = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
+    shown = {row["title"] for row in reader.rows(sent(queries()["spend: Open alerts A"]))}
+    lines = {
+        row["text"]: row["time"].replace(tzinfo=UTC)
+        for row in reader.rows(sent(queries()["spend: annotation Alerts"]))
+    }
+    reader.close()
+    assert {title for title in shown if title.startswith("budget ")} == {"budget firing"}
+    assert {title for title in lines if title.startswith("budget ")} == {"budget firing", "budget resolved"}
+    assert {lines["budget firing"], lines["budget resolved"]} == {opened}
 
 
 def test_the_variables_offer_what_there_is_and_the_panels_obey_them(rig: Rig, stack: Stack) -> None:
