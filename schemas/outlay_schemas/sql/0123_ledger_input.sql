@@ -1,5 +1,5 @@
 -- Cost events are read here as plain strings, and the ledger's dictionaries are built a block at a time: an insert
--- takes half the time of one whose texts are read one by one into columns with dictionaries (benchmarks/ledger.py).
+-- takes half the time of one whose texts are read one by one into columns with dictionaries.
 CREATE TABLE IF NOT EXISTS ledger_input
 (
     id String COMMENT 'As in the table ledger',
