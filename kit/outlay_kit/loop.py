@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import nan
 from types import FrameType
 from typing import TypeVar
 
@@ -26,7 +27,10 @@ T = TypeVar("T")
 BATCHES = Counter("outlay_batches_total", "Batches handled and committed")
 RECORDS = Counter("outlay_records_total", "Kafka records handled")
 HANDLE_SECONDS = Histogram("outlay_handle_seconds", "Seconds to make a batch durable, retries not counted")
-LAG = Gauge("outlay_lag_records", "Records of the owned partitions still to be read, when last asked")
+LAG = Gauge(
+    "outlay_lag_records", "Records of the owned partitions still to be read, when last asked; NaN: never yet"
+)
+LAG.set(nan)
 
 
 @dataclass(frozen=True, slots=True)

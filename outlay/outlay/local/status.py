@@ -3,6 +3,7 @@
 import re
 import urllib.request
 from dataclasses import asdict, dataclass, field
+from math import isnan
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
@@ -97,4 +98,5 @@ def lag_of(health: str) -> int | None:
             found = _LAG.findall(answer.read().decode())
     except OSError:  # URLError is one
         return None
-    return max(int(float(lag)) for lag in found) if found else None
+    known = [int(lag) for lag in map(float, found) if not isnan(lag)]
+    return max(known, default=None)

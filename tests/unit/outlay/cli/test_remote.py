@@ -4,13 +4,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import nan
 
 import pytest
 from tests.support.commands import answer, run
 
 
 @contextmanager
-def service(status: int, lag: int) -> Iterator[str]:
+def service(status: int, lag: float) -> Iterator[str]:
     """Serve /readyz with a status and /metrics with a lag, as a service does."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -37,7 +38,7 @@ def _stores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_services_are_found_by_their_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    with service(200, 7) as ready, service(503, 0) as waiting:
+    with service(200, 7) as ready, service(503, nan) as waiting:  # NaN: it has not asked yet
         monkeypatch.setenv("OUTLAY_SERVICES", f"ingest={ready}, pricer={waiting},alerter=http://127.0.0.1:1")
         result = run("status", "--json")
         assert result.exit_code == 1
@@ -45,7 +46,7 @@ def test_services_are_found_by_their_address(monkeypatch: pytest.MonkeyPatch) ->
         states = {part["name"]: (part["state"], part["lag"]) for part in found["processes"]}
         assert states == {
             "kafka": ("not reachable", None), "clickhouse": ("not reachable", None), "ingest": ("ready", 7),
-            "pricer": ("not ready", 0), "alerter": ("not reachable", None),
+            "pricer": ("not ready", None), "alerter": ("not reachable", None),
         }  # fmt: skip
         assert found["healthy"] is False
         checks = {check["name"]: check for check in answer(run("doctor", "--json"))}
