@@ -8,11 +8,14 @@ from outlay_schemas.catalog.watch import Budget
 
 
 def test_what_a_table_leaves_out_is_the_rest_of_its_total() -> None:
-    rows = [BreakdownRow("a", Decimal(5), Decimal(2), 3, 1), BreakdownRow("b", Decimal(4), Decimal(0), 2)]
-    whole = Breakdown(rows, CostTotal(Decimal(9), 5, 1), Decimal(2))
+    rows = [
+        BreakdownRow("a", Decimal(5), Decimal(2), 3, 1, unpriced_before=2),
+        BreakdownRow("b", Decimal(4), Decimal(0), 2, unpriced_before=3),
+    ]
+    whole = Breakdown(rows, CostTotal(Decimal(9), 5, 1), Decimal(2), 5)
     assert whole.rest is None
-    cut = Breakdown(rows[:1], whole.spent, whole.before)
-    assert cut.rest == BreakdownRow("", Decimal(4), Decimal(0), 2, 0)
+    cut = Breakdown(rows[:1], whole.spent, whole.before, whole.unpriced_before)
+    assert cut.rest == BreakdownRow("", Decimal(4), Decimal(0), 2, 0, unpriced_before=3)
 
 
 def test_a_rolling_budget_is_not_named_after_a_period() -> None:

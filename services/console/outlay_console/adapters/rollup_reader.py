@@ -62,6 +62,7 @@ class BreakdownRow:
     events: int = 0
     unpriced: int = 0
     dimension: str = ""
+    unpriced_before: int = 0
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Breakdown:
     rows: list[BreakdownRow] = field(default_factory=list)
     spent: CostTotal = field(default_factory=CostTotal)
     before: Decimal = Decimal(0)
+    unpriced_before: int = 0
 
     @property
     def rest(self) -> BreakdownRow | None:
@@ -80,6 +82,7 @@ class Breakdown:
         left = BreakdownRow(
             "", self.spent.cost - now, self.before - before, self.spent.events - events,
             self.spent.unpriced - unpriced,
+            unpriced_before=self.unpriced_before - sum(row.unpriced_before for row in self.rows),
         )  # fmt: skip
         return left if left.events or left.before else None
 
@@ -148,9 +151,17 @@ class RollupReader:
             one.spent = CostTotal(
                 *(r[f"all_{measure}"] for measure in queries.TOTAL), currency=view.currency.code
             )
-            one.before = r["all_before"]
+            one.before, one.unpriced_before = r["all_before"], r["all_unpriced_before"]
             one.rows.append(
-                BreakdownRow(r["value"], r["now"], r["before"], r["events"], r["unpriced"], r["dimension"])
+                BreakdownRow(
+                    r["value"],
+                    r["now"],
+                    r["before"],
+                    r["events"],
+                    r["unpriced"],
+                    r["dimension"],
+                    r["unpriced_before"],
+                )
             )
         for one in found.values():
             one.rows.sort(key=lambda row: (-row.now, row.value))

@@ -32,7 +32,9 @@ def breakdown(view: View, spans: tuple[TimeRange, TimeRange], limit: int, more: 
     pairs = ", ".join([f"('', {_joint(view)})", *(f"('{name}', k{names.index(name)})" for name in more)])
     return Query(
         "SELECT d.1 AS dimension, d.2 AS value, sum(cost_0) AS now, sum(cost_1) AS before, sum(events_0) AS events,"
-        f" sum(unpriced_events_0) AS unpriced, {whole}, sum(before) OVER (PARTITION BY dimension) AS all_before"
+        f" sum(unpriced_events_0) AS unpriced, sum(unpriced_events_1) AS unpriced_before, {whole},"
+        " sum(before) OVER (PARTITION BY dimension) AS all_before,"
+        " sum(unpriced_before) OVER (PARTITION BY dimension) AS all_unpriced_before"
         f" FROM ({inner.sql}) ARRAY JOIN [{pairs}] AS d GROUP BY dimension, value"
         " HAVING sum(events_0) > 0 OR sum(cost_1) > 0"
         f" ORDER BY greatest(now, before) DESC, value LIMIT {int(limit)} BY dimension",
