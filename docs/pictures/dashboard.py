@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.async_api import async_playwright
-from tests.browser.picture import save
-from tests.support.browser import ARGS, chromium
+from tests.support.browser import ARGS, chromium, save
 from tests.support.grafana import DASHBOARDS, STEP, expand
 
 from outlay.demo.workload import TENANT

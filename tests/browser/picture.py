@@ -5,22 +5,15 @@ outlay up --ports auto && outlay demo && python -m tests.browser.picture docs/pi
 
 import asyncio
 import sys
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
 from playwright.async_api import async_playwright
-from tests.support.browser import ARGS, chromium
+from tests.support.browser import ARGS, chromium, save
 
 from outlay.demo.workload import TENANT
 from outlay.local.state import home_folder, login_links, require_running
 
 SHOTS = {"console": ("/", 1280, 1010), "console-event": ("", 1280, 640)}
-
-
-def save(shot: bytes, path: Path) -> None:
-    """Write a picture with the 256 colours that are most like its own: half the bytes, and it looks the same."""
-    Image.open(BytesIO(shot)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 async def take(folder: Path) -> None:

@@ -23,6 +23,7 @@ BY_NAME = {
     "schemas/outlay_schemas/sql/0001_ledger.sql": "a migration",
     "schemas/outlay_schemas/sql/0100_after_first_release.sql": "a migration",
     "schemas/outlay_schemas/sql/0101_cost_views.sql": "a migration",
+    "schemas/outlay_schemas/sql/0123_ledger_input.sql": "a migration",
     "sdk/outlay_sdk/__init__.py": "an example",
     "sdk/outlay_sdk/events.py": "keyword arguments that type checkers know; the SDK imports nothing of ours",
     "services/ingest/outlay_ingest/domain/litellm.py": "LiteLLM's names for them",
@@ -31,6 +32,7 @@ BY_NAME = {
     "reports/outlay_reports/digest.py": "the owners that a digest misses",
     "outlay/outlay/cli/reports.py": "examples in a help text",
     "outlay/outlay/demo/workload.py": "the demo's data",
+    "docs/pictures/weeks.py": "the data of a picture",
 }
 """Where a dimension must stand by its name, and why. Everything else takes it from the table."""
 SHIPPED = ("outlay", "sdk", "schemas", "kit", "reports", "services", "deploy", "docs")
