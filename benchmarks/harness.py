@@ -16,6 +16,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import psutil
+
 from outlay.embedded.stack import EmbeddedStack
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
@@ -66,6 +68,12 @@ def times(rounds: int, work: Callable[..., object], *arguments: object) -> dict[
         work(*arguments)
         took.append(1000 * (perf_counter() - began))
     return {"p50_ms": statistics.median(took), "p95_ms": percentile(took, 0.95), "worst_ms": max(took)}
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the CPU time of a process so far, without that of its children: those are measured by themselves."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import psutil
-from harness import options, show
+from harness import cpu_seconds, options, show
 
 from outlay.local.state import running
 
@@ -39,18 +39,15 @@ def look(home: Path, rest: int, seconds: int) -> None:
         raise SystemExit("the system ended")
     pids = {"supervisor": state.pid, **{process.name: process.pid for process in state.processes}}
     processes = {name: psutil.Process(pid) for name, pid in pids.items()}
-    before = {name: cpu(process) for name, process in processes.items()}
+    before = {name: cpu_seconds(process) for name, process in processes.items()}
     time.sleep(seconds)
-    used = {name: (cpu(process) - before[name]) / seconds * 100 for name, process in processes.items()}
+    used = {
+        name: (cpu_seconds(process) - before[name]) / seconds * 100 for name, process in processes.items()
+    }
     held = {name: memory(process) / 2**20 for name, process in processes.items()}
-    for name in processes:
+    for name in pids:
         show(process=name, percent_of_a_core=used[name], mib=held[name])
     show(process="all", percent_of_a_core=sum(used.values()), mib=sum(held.values()))
-
-
-def cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
 
 
 def memory(process: psutil.Process) -> int:

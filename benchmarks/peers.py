@@ -23,7 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
-from harness import CLOCK, options, show, stores
+from harness import CLOCK, cpu_seconds, options, show, stores
 from pipeline import BATCH, TENANT, Counted, Producer, body, wait_counted
 
 from outlay.embedded.stack import EmbeddedStack
@@ -53,7 +53,7 @@ class Cpu:
         self._start = self._used()
 
     def _used(self) -> float:
-        return sum(sum(process.cpu_times()[:2]) for process in self._processes)
+        return sum(cpu_seconds(process) for process in self._processes)
 
     def seconds(self) -> float:
         return self._used() - self._start

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import psutil
-from harness import CLOCK, options, percentile, show
+from harness import CLOCK, cpu_seconds, options, percentile, show
 
 from outlay.local.system import LocalSystem
 from outlay_kit.kafka import Record, follow
@@ -164,14 +164,9 @@ class Meter(threading.Thread):
         super().__init__(daemon=True)
         self._processes = {name: psutil.Process(pid) for name, pid in pids.items()}
         self._processes["producer (this)"] = psutil.Process()
-        self._start = {name: self._cpu(process) for name, process in self._processes.items()}
+        self._start = {name: cpu_seconds(process) for name, process in self._processes.items()}
         self.peak = dict.fromkeys(self._processes, 0)
         self._done = threading.Event()
-
-    @staticmethod
-    def _cpu(process: psutil.Process) -> float:
-        times = process.cpu_times()  # of itself: every process of the system is a child of this one
-        return times.user + times.system
 
     def run(self) -> None:
         while not self._done.wait(0.5):
@@ -180,7 +175,7 @@ class Meter(threading.Thread):
 
     def stop(self) -> dict[str, float]:
         self._done.set()
-        return {name: self._cpu(process) - self._start[name] for name, process in self._processes.items()}
+        return {name: cpu_seconds(process) - self._start[name] for name, process in self._processes.items()}
 
 
 def wait_counted(counted: Counted, events: int, patience: float = 300) -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import psutil
-from harness import options, percentile, show
+from harness import cpu_seconds, options, percentile, show
 from pipeline import BATCH, Counted, Producer, body, wait_counted
 
 from tests.support.chaos.stores import Cluster, Engine  # isort: skip (harness makes it importable)
@@ -92,12 +92,9 @@ def spent(services: dict[str, list[Service]], cluster: Cluster, engine: Engine) 
     """Return the CPU seconds of each service and store so far."""
     pids = {name: [service.running.pid for service in some] for name, some in services.items()}
     pids |= {"kafka": [member.pid for member in cluster.members.values()], "clickhouse": [engine.pid]}
-    return Counter({name: sum(map(cpu, some)) for name, some in pids.items()})
-
-
-def cpu(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
+    return Counter(
+        {name: sum(cpu_seconds(psutil.Process(pid)) for pid in some) for name, some in pids.items()}
+    )
 
 
 def recomputed(aggregators: list[Service]) -> int:

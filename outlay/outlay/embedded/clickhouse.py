@@ -49,9 +49,8 @@ class ClickHouse:
             config = self.folder / "config.xml"
             write_private(config, _server_config(self.folder, self.port, passwords).encode())
             return [binary, "server", f"--config-file={config}"]
-        if (
-            find_spec("chdb") is None
-        ):  # not imported: this process would hold 270 MiB more, for as long as it runs
+        # Not imported to see it: this process would hold 100 MiB more for as long as it runs.
+        if find_spec("chdb") is None:
             message = "no ClickHouse: the binary is not on PATH, and chDB is not installed"
             hint = "reinstall with: make clean setup; or point OUTLAY_CLICKHOUSE at a server"
             raise MissingError(message, hint)

@@ -173,11 +173,8 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={
-                    "MALLOC_ARENA_MAX": "2",
-                    **os.environ,
-                    **kept.child.env,
-                },  # glibc keeps free memory in each
+                # glibc keeps free memory for each of its arenas: by default eight for each core
+                env={"MALLOC_ARENA_MAX": "2", **os.environ, **kept.child.env},
                 start_new_session=True,
                 umask=0o077,  # costs, logs and settings are of the owner alone
                 preexec_fn=die_with_parent,  # noqa: PLW1509 (one libc call, made ready before any thread)
