@@ -29,6 +29,9 @@ class Stamp(NamedTuple):
         return HEADER, b"%d.%d" % self
 
 
+NO_STAMP = Stamp(0, 0)
+
+
 class Stamper:
     """Gives stamps that only grow, also where the clock stands still or goes back."""
 

@@ -7,6 +7,8 @@ PICO = 10**12
 """Pico-USD in one USD."""
 
 _WIDE = Context(prec=60)
+ZEROS = ["0." + "0" * (12 - digits) for digits in range(13)]
+"""What stands before so many digits of pico-USD."""
 
 Usd = NewType("Usd", str)
 """An amount of USD in JSON: plain decimal notation, at most 12 places, no exponent, no trailing zeros."""
@@ -14,6 +16,9 @@ Usd = NewType("Usd", str)
 
 def to_usd(pico: int) -> Usd:
     """Write `pico` pico-USD as a decimal string: `to_usd(1_500_000_000_000) == "1.5"`."""
+    if 0 < pico < PICO:  # nearly all: a call costs less than a dollar
+        digits = str(pico)
+        return Usd(ZEROS[len(digits)] + digits.rstrip("0"))
     if pico < 0:
         return Usd("-" + to_usd(-pico))
     text = str(pico).zfill(13)

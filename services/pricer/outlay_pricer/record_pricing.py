@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from outlay_pricer.domain import CompiledCatalog, price
+from outlay_pricer.domain import CompiledCatalog, price_line
 from outlay_schemas.acceptance import Stamp, stamp_of
 from outlay_schemas.cloudevents import Headers, from_record, open_envelope, within
 from outlay_schemas.dead_letters import MOST_BAD, dead_letter
 from outlay_schemas.errors import UNREADABLE, Invalid
-from outlay_schemas.events import AcceptedUsage, CostEvent, DeadLetter, UsageEvent, encoder
+from outlay_schemas.events import AcceptedUsage, DeadLetter, PriceStatus, UsageEvent
 from outlay_schemas.grammar import check_time
 from outlay_schemas.identity import partition_of
 from outlay_schemas.validate import check_usage_event
@@ -28,6 +28,10 @@ AHEAD = timedelta(days=1)
 """How far an event's time may be ahead of when it was accepted, as at ingest: a clock that is off hides nothing."""
 
 _decoder = msgspec.json.Decoder(AcceptedUsage)
+Place = tuple[int, int]
+"""A stamp, or what is one but for its class: making it takes a third of a microsecond."""
+Cost = tuple[str, bytes, PriceStatus]
+"""An event's id, its cost event as JSON, and its status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def price_record(
     stamp = stamp_of(headers, place.timestamp_ms, place.offset)
     latest, refused = _latest(stamp, now), list[DeadLetter]()
 
-    def cost_of(event: UsageEvent, stamp: Stamp) -> CostEvent:
+    def cost_of(event: UsageEvent, stamp: Place) -> Cost:
         return _price(event, catalog, tenancy, stamp, latest)
 
     def refuse(body: bytes, number: int, why: Invalid) -> None:
@@ -97,10 +101,11 @@ def price_record(
     else:
         try:
             events = _decoder.decode_lines(value)
-            costs = [cost_of(event, stamp.after(number)) for number, event in enumerate(events)]
+            ms, first = stamp
+            costs = [cost_of(event, (ms, number)) for number, event in enumerate(events, first)]
         except (*UNREADABLE, Invalid):
             costs = _apart(value.split(b"\n"), stamp, cost_of, refuse)
-    statuses = [cost.price_status for cost in costs]
+    statuses = [status for _, _, status in costs]
     unsure = (statuses.count("unpriced"), statuses.count("estimated"))
     return PricedRecord(_values(costs, partitions), len(costs), refused, *unsure)
 
@@ -113,8 +118,8 @@ def _latest(stamp: Stamp, now: datetime) -> datetime:
 
 
 def _price(
-    event: UsageEvent, catalog: CompiledCatalog, tenancy: Tenancy, stamp: Stamp, latest: datetime
-) -> CostEvent:
+    event: UsageEvent, catalog: CompiledCatalog, tenancy: Tenancy, stamp: Place, latest: datetime
+) -> Cost:
     """Check and price one event. One that is priced again brings the stamp of its acceptance. Raises Invalid."""
     admit(event)
     if event.time > latest and not (isinstance(event, AcceptedUsage) and event.accepted_ms):
@@ -135,11 +140,10 @@ def _price(
             )
         event.tenant = tenancy.default
     if isinstance(event, AcceptedUsage) and event.accepted_ms:
-        stamp = Stamp(event.accepted_ms, event.accepted_seq)
+        stamp = event.accepted_ms, event.accepted_seq
         event.accepted_ms = event.accepted_seq = 0  # no part of its content
-    cost = price(event, catalog)
-    cost.accepted_ms, cost.accepted_seq = stamp
-    return cost
+    line, status = price_line(event, catalog, stamp)
+    return event.id, line, status
 
 
 def admit(event: UsageEvent) -> None:
@@ -158,11 +162,11 @@ _TOO_BAD = (
 def _apart(
     lines: Sequence[bytes],
     stamp: Stamp,
-    cost_of: Callable[[UsageEvent, Stamp], CostEvent],
+    cost_of: Callable[[UsageEvent, Place], Cost],
     refuse: Callable[[bytes, int, Invalid], None],
-) -> list[CostEvent]:
+) -> list[Cost]:
     """Price line by line; refuse those that cannot be priced."""
-    costs: list[CostEvent] = []
+    costs: list[Cost] = []
     bad = 0
     for number, line in enumerate(lines):
         if not line.strip():
@@ -179,7 +183,7 @@ def _apart(
     return costs
 
 
-def _price_line(line: bytes, stamp: Stamp, cost_of: Callable[[UsageEvent, Stamp], CostEvent]) -> CostEvent:
+def _price_line(line: bytes, stamp: Place, cost_of: Callable[[UsageEvent, Place], Cost]) -> Cost:
     """Price a usage event, or one in the envelope of CloudEvents. Raises Invalid, or what a decoder raises."""
     try:
         known = _decoder.decode(line)
@@ -195,14 +199,14 @@ def _price_line(line: bytes, stamp: Stamp, cost_of: Callable[[UsageEvent, Stamp]
         raise within(why) from None
 
 
-def _values(costs: Sequence[CostEvent], partitions: int) -> list[tuple[int, bytes]]:
-    """Encode as NDJSON, by partition, in as many records as their size asks for."""
-    shares: dict[int, list[CostEvent]] = {}
-    for cost in costs:
-        shares.setdefault(partition_of(cost.id, partitions), []).append(cost)
+def _values(costs: Sequence[Cost], partitions: int) -> list[tuple[int, bytes]]:
+    """Join to NDJSON, by partition, in as many records as their size asks for."""
+    shares: dict[int, list[bytes]] = {}
+    for event_id, line, _ in costs:
+        shares.setdefault(partition_of(event_id, partitions), []).append(line)
     found = []
     for partition, share in shares.items():
-        lines = encoder.encode_lines(share)
+        lines = b"\n".join([*share, b""])
         pieces = _pieces(lines) if len(lines) > RECORD_BYTES else (lines,)
         found += [(partition, piece) for piece in pieces]
     return found

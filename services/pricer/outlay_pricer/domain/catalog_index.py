@@ -8,10 +8,11 @@ from typing import NamedTuple
 from outlay_pricer.domain.attribution import Attribution
 from outlay_pricer.domain.matching import Facts, compile_match
 from outlay_pricer.domain.price_books import CompiledPriceBooks, CompiledRule
-from outlay_pricer.domain.rate_compiler.rate_book import RateBook
+from outlay_pricer.domain.rate_compiler.rate_book import MODEL_ATTRIBUTES, PlainCall, RateBook
 from outlay_pricer.domain.rate_compiler.rate_card import RateLine
-from outlay_pricer.domain.usage import ALIASES, TOTAL, TTLS
+from outlay_pricer.domain.usage import ALIASES, CONVENTION, TOTAL, TTLS
 from outlay_schemas.catalog import Catalog, Negotiated, RateData, ReportedPolicy
+from outlay_schemas.catalog.price_ref import MARKS
 from outlay_schemas.catalog.terms import REPORTED
 
 MAX_RULES = 16_384
@@ -97,6 +98,10 @@ class CompiledCatalog:
         self.meter_aliases = {**ALIASES, **catalog.usage.meter_aliases}
         self.odd_meters = frozenset(self.meter_aliases) | {TOTAL, *TTLS}
         """Meters whose presence means that usage must be normalised."""
+        self.telling = MARKS | MODEL_ATTRIBUTES | {CONVENTION}
+        """Attributes that say how usage was counted, or which model is meant."""
+        self.plain_calls: dict[tuple[object, ...], PlainCall | None] = {}
+        """By provider, model and meters: how `plain_cases` prices calls; None: they are not plain."""
         self.dead_letter_contradictions = catalog.usage.contradictions == "dead_letter"
         overrides_first = sorted(catalog.negotiated, key=lambda terms: not terms.override)
         self._negotiated = [(terms, compile_match(terms.match)) for terms in overrides_first]

@@ -14,19 +14,26 @@ from outlay_pricer.domain.attribution import MISSING, Attributed
 from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, activity_of, resolved_facts
-from outlay_pricer.domain.price_books import position_of
+from outlay_pricer.domain.plain_cases import plain_price, status_of, write
 from outlay_pricer.domain.rate_compiler.exact import half_even, settle
-from outlay_pricer.domain.rate_compiler.rate_book import MODEL_ATTRIBUTES
-from outlay_pricer.domain.usage import CONVENTION, contradiction, fingerprint, normalise, owners
+from outlay_pricer.domain.usage import CONVENTION, canonical, mark_of, normalise, owners, spelt
+from outlay_schemas.acceptance import NO_STAMP
 from outlay_schemas.attributes import BILL, REPORTED_BY
-from outlay_schemas.catalog import Negotiated, PriceRef, ReportedPolicy, are_guesses, parse_price_ref
+from outlay_schemas.catalog import Negotiated, PriceRef, ReportedPolicy, parse_price_ref
 from outlay_schemas.catalog.price_ref import MARKS
 from outlay_schemas.dimensions import OWNERS
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import CostEvent, PriceStatus, Quantity, UsageEvent
+from outlay_schemas.events import (
+    CostEvent,
+    PriceStatus,
+    Quantity,
+    UsageEvent,
+    cost_event_decoder,
+    encoder,
+)
 from outlay_schemas.money import PICO, to_pico, to_usd
 
-_START = Fraction(0)
+_NOTHING: tuple[str, ...] = ()
 _TOTALS = ("input_tokens", "output_tokens")
 _FINE = 10**12
 """Parts of a unit in an average."""
@@ -55,19 +62,34 @@ def price(event: UsageEvent, catalog: CompiledCatalog) -> CostEvent:
     Raises Invalid for events that the catalog's policies send to the dead letters, and for usage that no policy can
     make sense of (fractional tokens, an unknown convention).
     """
-    mark = fingerprint(event)
-    attributed = None if catalog.attribution.idle else catalog.attribution.attribute(event)
-    renamed = event if attributed is None else _renamed(event, attributed, catalog)
-    usage, derived = _normalised(renamed, catalog)
-    priced = None if derived else _quick(renamed, usage, catalog)
-    if priced is None:
-        priced = _price(renamed, usage, catalog, derived)
-    given = {} if attributed is None else attributed.given
+    return cost_event_decoder.decode(price_line(event, catalog)[0])
+
+
+def price_line(
+    event: UsageEvent, catalog: CompiledCatalog, stamp: tuple[int, int] = NO_STAMP
+) -> tuple[bytes, PriceStatus]:
+    """As `price`: the cost event as JSON, with the stamp of its acceptance, and its status. Raises Invalid."""
+    only = spelt(event)
+    body = canonical(only)
+    mark = mark_of(body)
+    given: dict[str, str] = {}
+    renamed, missing = event, _NOTHING
+    if not catalog.attribution.idle:
+        attributed = catalog.attribution.attribute(event)
+        renamed = _renamed(event, attributed, catalog)
+        given, missing = attributed.given, attributed.missing
     if event.activity is None:
         given["activity"] = ""
-    if attributed is not None and attributed.missing:
-        renamed.attributes = {**event.attributes, MISSING: ",".join(attributed.missing)}
-    return _cost_event(renamed, priced, catalog.revision, mark, given)
+    priced = plain_price(renamed, catalog) or _price(renamed, *_normalised(renamed, catalog), catalog)
+    if missing:
+        renamed.attributes = {**event.attributes, MISSING: ",".join(missing)}
+    if isinstance(priced, tuple):
+        text, status = priced
+        body = body if renamed is only else canonical(renamed)
+        return write(renamed, body, text, given, (catalog.revision, mark, *stamp)), status
+    cost = _cost_event(renamed, priced, catalog.revision, mark, given)
+    cost.accepted_ms, cost.accepted_seq = stamp
+    return encoder.encode(cost), cost.price_status
 
 
 def cost_of_calls(event: UsageEvent, calls: int, catalog: CompiledCatalog) -> int | None:
@@ -80,7 +102,7 @@ def cost_of_calls(event: UsageEvent, calls: int, catalog: CompiledCatalog) -> in
     renamed = event if attribution.idle else _renamed(event, attribution.attribute(event), catalog)
     usage, derived = _normalised(renamed, catalog)
     average = {meter: _average(meter, quantity, calls) for meter, quantity in usage.items()}
-    priced = _price(renamed, average, catalog, derived)
+    priced = _price(renamed, average, derived, catalog)
     return None if priced.cost is None or priced.unpriced else priced.cost * calls
 
 
@@ -134,70 +156,11 @@ def _normalised(
         return usage, (_REFUSED,)
 
 
-_NO_CONTEXT: tuple[dict[str, str], tuple[str, ...]] = ({}, ())
 _REFUSED = "!usage_contradictory"
 
 
-def _quick(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
-    """Price the plain cases, list price, nothing reported. None: take the long way, which gives the same answer."""
-    if event.reported_cost is not None or not catalog.plain:
-        return None
-    if catalog.price_books_first and catalog.candidates(event.kind, event.provider, event.sku).before:
-        return None
-    if event.kind == "llm":
-        return _quick_call(event, usage, catalog)
-    return _quick_meter(event, usage, catalog) if len(usage) == 1 else None
-
-
-def _quick_meter(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
-    """Price one meter in USD: a machine's seconds, a disk's hours, a transfer's gigabytes."""
-    ((name, quantity),) = usage.items()
-    rules = catalog.candidates(event.kind, event.provider, event.sku).after
-    facts = resolved_facts(event) if rules else {}
-    rule = next((rule for rule in rules if rule.fits(facts)), None)
-    span = rule.span(event.time) if rule is not None else None
-    meter = span.meters.get(name) if span is not None else None
-    if rule is None or meter is None or rule.book.currency != "USD":
-        return None
-    position, known = (_START, True) if meter.plain else position_of(meter, facts)
-    cost = half_even(*meter.ratio(quantity, position))
-    guesses = rule.assumed(facts) if known else (*rule.assumed(facts), "position")
-    status = _status(free=meter.free, guesses=guesses)
-    return Priced(cost, {name: cost} if cost else {}, status, rule.ref_text(guesses), [])
-
-
-def _quick_call(event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog) -> Priced | None:
-    context, unknown = _NO_CONTEXT
-    if attributes := event.attributes:
-        if not MODEL_ATTRIBUTES.isdisjoint(attributes):
-            return None
-        if not catalog.context.keys.isdisjoint(attributes):
-            line = catalog.rates.line_of(event.provider, event.sku, attributes)
-            context, unknown = catalog.context.resolve(line, attributes, event.time)
-    line, shape, amounts = catalog.rates.quote(event.provider, event.sku, usage, event.time, context)
-    if shape is None or amounts is None or shape.denominator != 1 or not shape.meters:
-        return None
-    if shape.uncovered and any(usage[name] for name in shape.uncovered):
-        return None
-    if shape.itemised or contradiction(usage, shape.parts):
-        return None
-    if (unknown and are_guesses(unknown)) or (line.guesses and are_guesses(line.guesses)):
-        return None  # a price book may know better
-    parts = {name: part for name, part in zip(shape.meters, amounts[1:], strict=True) if part}
-    return Priced(amounts[0], parts, "free" if shape.free else "priced", line.ref(unknown), [])
-
-
-def _status(*, free: bool, guesses: tuple[str, ...], uncovered: bool = False) -> PriceStatus:
-    """Return the price status: a part without a price outweighs a guess, and a guess outweighs a price."""
-    if uncovered:
-        return "unpriced"
-    if are_guesses(guesses):
-        return "estimated"
-    return "free" if free else "priced"
-
-
 def _price(
-    event: UsageEvent, usage: Mapping[str, Quantity], catalog: CompiledCatalog, derived: tuple[str, ...]
+    event: UsageEvent, usage: Mapping[str, Quantity], derived: tuple[str, ...], catalog: CompiledCatalog
 ) -> Priced:
     facts = catalog.context.in_other_words(resolved_facts(event))
     found = _list_price(event, usage, catalog, derived, facts)
@@ -253,7 +216,7 @@ def _agreed(found: ListPrice, terms: Sequence[Negotiated], derived: tuple[str, .
         names = (*ref.terms, *(one.id for one in terms))
         ref = replace(ref, terms=names, guesses=(*ref.guesses, *derived))
     given_away = not any(amounts.values()) and any(found.amounts.values())
-    status = _status(free=found.free or given_away, guesses=ref.guesses, uncovered=bool(found.uncovered))
+    status = status_of(free=found.free or given_away, guesses=ref.guesses, uncovered=bool(found.uncovered))
     return Priced(
         cost,
         {name: part for name, part in parts.items() if part},

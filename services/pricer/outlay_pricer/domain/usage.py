@@ -124,7 +124,8 @@ def _sum(values: list[Quantity]) -> int:
     return sum(int(value) for value in values)  # token counts: whole since `_unalias`
 
 
-_canonical = msgspec.json.Encoder(order="deterministic")
+canonical = msgspec.json.Encoder(order="deterministic").encode
+"""Write an event as JSON that depends on its content alone: keys of maps are sorted."""
 owners = attrgetter(*OWNERS)
 """The dimensions of an event that say whose it is, in the order of the table."""
 
@@ -136,10 +137,15 @@ def fingerprint(event: UsageEvent) -> int:
     back from the ledger to be priced again is the same event, not a conflict. The activity `other` was the default of
     0.1.0, which left it out.
     """
-    return crc32(_canonical.encode(_spelt(event))) & 0xFFFFF
+    return mark_of(canonical(spelt(event)))
 
 
-def _spelt(event: UsageEvent) -> UsageEvent:
+def mark_of(content: bytes) -> int:
+    """Return the fingerprint of an event by what `canonical` wrote of it as it is `spelt`."""
+    return crc32(content) & 0xFFFFF
+
+
+def spelt(event: UsageEvent) -> UsageEvent:
     """Return the event in its one spelling: itself, where that is so already, as it nearly always is."""
     odd = event.reported_cost is not None or "" in owners(event) or event.activity == "other"
     if not odd:

@@ -6,7 +6,8 @@ and is named in `price_ref`; a name that still matches nothing stays unknown.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -33,7 +34,7 @@ from outlay_pricer.domain.rate_compiler.rate_card import (
 from outlay_pricer.domain.rate_compiler.rate_codegen import Amounts, Numbers, Run, Shape
 from outlay_pricer.domain.rate_compiler.units import Modality, Units
 from outlay_schemas.catalog import AzureDeployment, Models, RateData
-from outlay_schemas.events import Quantity
+from outlay_schemas.events import PriceStatus, Quantity
 from outlay_schemas.providers import known_provider
 
 MAX_LINES = 16_384
@@ -48,6 +49,29 @@ MODEL_ATTRIBUTES = frozenset({API_URL, AZURE_RESOURCE})
 Quote = tuple[RateLine, Shape | None, Amounts | None]
 Hot = tuple[Run, Numbers, RateLine, Shape, datetime | None, datetime | None]
 """What prices a call without a context: its line, its arithmetic, and from when to when (None: always)."""
+
+
+@dataclass(slots=True)
+class PlainCall:
+    """How calls of a model with one set of meters are priced, where that is plain."""
+
+    run: Run
+    numbers: Numbers
+    since: datetime | None
+    until: datetime | None
+    """From when to when; None: always."""
+    pairs: Sequence[tuple[str, str]]
+    """Meters that lie in others, each with the one it lies in."""
+    names: Sequence[str]
+    """For each amount what stands before it in JSON: nothing before the total, else its meter."""
+    status: PriceStatus
+    text: str
+    """The status and the price reference, as JSON."""
+
+    def holds(self, at: datetime) -> bool:
+        """Tell whether this is the price at `at`."""
+        return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
+
 
 _STEPS = tuple(
     (guess, re.compile(pattern), kept)
