@@ -98,7 +98,7 @@ class CompiledCatalog:
         self.meter_aliases = {**ALIASES, **catalog.usage.meter_aliases}
         self.odd_meters = frozenset(self.meter_aliases) | {TOTAL, *TTLS}
         """Meters whose presence means that usage must be normalised."""
-        self.telling = MARKS | MODEL_ATTRIBUTES | {CONVENTION}
+        self.special_attributes = MARKS | MODEL_ATTRIBUTES | {CONVENTION}
         """Attributes that say how usage was counted, or which model is meant."""
         self.plain_calls: dict[tuple[object, ...], PlainCall | None] = {}
         """By provider, model and meters: how `plain_cases` prices calls; None: they are not plain."""

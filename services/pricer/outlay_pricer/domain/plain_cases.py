@@ -37,10 +37,10 @@ def status_of(*, free: bool, guesses: tuple[str, ...], uncovered: bool = False) 
 
 
 def plain_price(event: UsageEvent, catalog: CompiledCatalog) -> PlainPrice | None:
-    """Price an event. None: this is no plain case."""
+    """Price an event. None: this is not a plain case."""
     if event.reported_cost is not None or not catalog.plain:
         return None
-    if event.attributes and not catalog.telling.isdisjoint(event.attributes):
+    if event.attributes and not catalog.special_attributes.isdisjoint(event.attributes):
         return None
     if event.kind == "llm":
         return _call(event, catalog)
@@ -66,7 +66,7 @@ def _call(event: UsageEvent, catalog: CompiledCatalog) -> PlainPrice | None:
 
 
 def _known_call(event: UsageEvent, catalog: CompiledCatalog) -> PlainCall | None:
-    """Return how calls like this one are priced; None: they are no plain case."""
+    """Return how calls like this one are priced; None: they are not plain cases."""
     calls = catalog.plain_calls
     key: tuple[object, ...] = (event.provider, event.sku, *event.usage)
     if event.attributes and not catalog.context.keys.isdisjoint(event.attributes):
@@ -100,7 +100,7 @@ def _texts(call: PlainCall, amounts: Amounts) -> str:
 
 
 def _plain_call(event: UsageEvent, catalog: CompiledCatalog) -> PlainCall | None:
-    """Prepare for calls like this one. None: they are no plain case."""
+    """Prepare for calls like this one. None: they are not plain cases."""
     if not catalog.odd_meters.isdisjoint(event.usage):
         return None
     if catalog.price_books_first and catalog.candidates(event.kind, event.provider, event.sku).before:
