@@ -1,7 +1,12 @@
-"""What uvicorn leaves open: how large the head of a request may be, and how long a request may take to arrive."""
+"""What uvicorn leaves open: how large the head of a request may be, how long a request may take to arrive, and that a
+server without requests rests."""
 
 import asyncio
+import sys
+from contextlib import suppress
+from types import FrameType
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -92,3 +97,37 @@ class GuardedProtocol(HttpToolsProtocol):
         if not busy:
             self.transport.write(answer)
         self.transport.close()
+
+
+class RestingServer(uvicorn.Server):
+    """Looks once a second whether to end, and what the Date header is; uvicorn looks ten times. A signal wakes it."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ended = asyncio.Event()
+        """Set when this process was asked to end."""
+        self._serving: asyncio.AbstractEventLoop | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End soon. Called by a signal, between any two steps of the loop."""
+        super().handle_exit(sig, frame)
+        if self._serving is None:
+            self.ended.set()
+        else:
+            self._serving.call_soon_threadsafe(self.ended.set)
+
+    async def main_loop(self) -> None:
+        """Serve until asked to end."""
+        self._serving = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.ended.wait(), 1.0)
+
+
+def serve(config: uvicorn.Config) -> None:
+    """Serve until SIGTERM or SIGINT. Ends the process if the server cannot start."""
+    server = RestingServer(config)
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has served
+        server.run()
+    if not server.started:
+        sys.exit(3)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode
 
 import msgspec
@@ -13,13 +13,16 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from outlay_console import metrics
-from outlay_console.adapters.oidc import ATTEMPT, Attempt, OidcClient, OidcError
+from outlay_console.login_attempt import ATTEMPT, Attempt, OidcError
 from outlay_console.sessions import Sessions
 from outlay_console.settings import Settings
 from outlay_console.web import Throttle, path_of, read_form, safe_path, who
 from outlay_kit.audit import AuditError, AuditLog
 from outlay_kit.clock import Clock
 from outlay_kit.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from outlay_console.adapters.oidc import OidcClient
 
 log = get_logger(__name__)
 Render = Callable[..., Response]
@@ -32,7 +35,7 @@ class Login:
 
     settings: Settings
     sessions: Sessions
-    oidc: OidcClient | None
+    oidc: "OidcClient | None"
     """None: people log in with keys only."""
     throttle: Throttle
     clock: Clock

@@ -5,6 +5,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import uvicorn
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -14,24 +15,27 @@ from outlay_console.actions import Actions, ActionWriter
 from outlay_console.adapters.catalog import CatalogHistory, CatalogView, read_catalog_view
 from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.kafka import ConsumerLag, EventTail
-from outlay_console.adapters.oidc import OidcClient
 from outlay_console.adapters.readers import Readers
 from outlay_console.app import Console, Extension
 from outlay_console.pages.request import Dependencies
 from outlay_console.sessions import Sessions, read_secret
-from outlay_console.settings import Settings
+from outlay_console.settings import OidcSettings, Settings
 from outlay_kit.audit import AuditLog
 from outlay_kit.audit_store import AuditShipper
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health, forever
-from outlay_kit.http_protocol import GuardedProtocol
+from outlay_kit.http_protocol import GuardedProtocol, serve
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.revocations import follow_ends
 from outlay_kit.service import Service
 from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.telemetry import get_logger
+
+if TYPE_CHECKING:
+    from outlay_console.adapters.oidc import OidcClient
 
 log = get_logger(__name__)
 
@@ -61,7 +65,7 @@ def main(extend: Callable[[Dependencies], Extension] | None = None) -> None:
             AuditLog(settings.audit),
         ),
         clock=clock,
-        oidc=OidcClient(settings.oidc, clock) if settings.oidc.issuer else None,
+        oidc=_oidc(settings.oidc, clock) if settings.oidc.issuer else None,
     )
 
     @contextlib.asynccontextmanager
@@ -79,7 +83,7 @@ def main(extend: Callable[[Dependencies], Extension] | None = None) -> None:
 
     # uvicorn stops gracefully and then raises the signal again; ignore it, so that the exit status is 0.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    uvicorn.run(
+    config = uvicorn.Config(
         _console(extend, deps).app(lifespan),
         host=settings.host,
         port=settings.port,
@@ -92,6 +96,7 @@ def main(extend: Callable[[Dependencies], Extension] | None = None) -> None:
         timeout_graceful_shutdown=1,  # streams never end by themselves
         limit_concurrency=2000,
     )
+    serve(config)
 
 
 def _console(extend: Callable[[Dependencies], Extension] | None, deps: Dependencies) -> Console:
@@ -103,6 +108,12 @@ def _console(extend: Callable[[Dependencies], Extension] | None, deps: Dependenc
     if extension is None:
         return Console(deps)
     return Console(replace(deps, price_list=extension.price_list), extension.more)
+
+
+def _oidc(settings: OidcSettings, clock: Clock) -> "OidcClient":
+    from outlay_console.adapters.oidc import OidcClient
+
+    return OidcClient(settings, clock)
 
 
 def _current(feed: CatalogFeed[CatalogView]) -> CatalogView | None:

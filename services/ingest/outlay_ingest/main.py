@@ -21,7 +21,7 @@ from outlay_kit.backoff import Backoff, retry
 from outlay_kit.broker import RecordSink
 from outlay_kit.clock import Clock
 from outlay_kit.health import forever
-from outlay_kit.http_protocol import GuardedProtocol
+from outlay_kit.http_protocol import GuardedProtocol, serve
 from outlay_kit.kafka import KafkaSink
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.revocations import follow_ends
@@ -121,7 +121,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
     gc.set_threshold(50_000, 20, 20)
     # uvicorn stops in order, and then raises the signal again: that is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    uvicorn.run(
+    config = uvicorn.Config(
         endpoint.app(lifespan),
         host=settings.host,
         port=settings.port,
@@ -136,6 +136,7 @@ def main(connect: Callable[[Settings, Clock], RecordSink] = connect) -> None:
         limit_concurrency=settings.max_connections,
         backlog=2048,
     )
+    serve(config)
 
 
 if __name__ == "__main__":

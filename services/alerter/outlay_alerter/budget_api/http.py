@@ -21,7 +21,7 @@ from outlay_alerter.budget_api.service import Answer, BudgetStatusService, Fail,
 from outlay_kit.api_reference import reference_routes
 from outlay_kit.clock import Clock
 from outlay_kit.health import forever
-from outlay_kit.http_protocol import GuardedProtocol
+from outlay_kit.http_protocol import GuardedProtocol, RestingServer
 from outlay_kit.keys import KeyFileError, KeyRing
 from outlay_kit.problems import Problem, from_router, internal, require_key
 from outlay_kit.telemetry import get_logger
@@ -123,7 +123,7 @@ def serve(
         BudgetStatusApi(service, keys, clock).app(lifespan), host=host, port=port, http=GuardedProtocol,
         access_log=False, proxy_headers=False, log_config=None, server_header=False, limit_concurrency=1000,
     )  # fmt: skip
-    thread = threading.Thread(target=uvicorn.Server(config).run, name="budgets", daemon=True)
+    thread = threading.Thread(target=RestingServer(config).run, name="budgets", daemon=True)
     thread.start()
     return thread
 

@@ -8,12 +8,10 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx2
-import msgspec
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oidc.core import CodeIDToken
@@ -22,6 +20,7 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
+from outlay_console.login_attempt import ATTEMPT, Attempt, OidcError
 from outlay_console.settings import OidcSettings
 from outlay_kit.clock import Clock
 
@@ -39,8 +38,6 @@ ALGORITHMS = (
     "Ed25519",
 )
 """What may sign an ID token: no shared secret, and never `none`."""
-ATTEMPT = timedelta(minutes=10)
-"""How long a login at the provider may take."""
 _SECONDS = 10.0
 """How long one answer of the provider is waited for."""
 _FRESH = 3600.0
@@ -49,21 +46,6 @@ _AGAIN = 30.0
 """Seconds before keys are asked for again because of an unknown one."""
 _LARGEST = 1_000_000
 """Bytes of the provider's metadata or keys."""
-
-
-class OidcError(Exception):
-    """A login that failed. The text is for the log; it holds no token and no secret."""
-
-
-class Attempt(msgspec.Struct, frozen=True):
-    """One login that has begun in one browser, which keeps it in a signed cookie."""
-
-    state: str
-    nonce: str
-    verifier: str
-    where: str
-    """The page to show afterwards."""
-    until: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
@@ -11,7 +12,6 @@ from outlay_console.actions import Actions
 from outlay_console.adapters.catalog import CatalogHistory, CatalogView
 from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.kafka import ConsumerLag, EventTail
-from outlay_console.adapters.oidc import OidcClient
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.rollup_reader import Freshness, RollupReader
 from outlay_console.domain.model_prices import PriceList
@@ -19,6 +19,9 @@ from outlay_console.domain.view import View
 from outlay_console.sessions import Session, Sessions
 from outlay_console.settings import Settings
 from outlay_kit.clock import Clock
+
+if TYPE_CHECKING:
+    from outlay_console.adapters.oidc import OidcClient
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Dependencies:
     history: CatalogHistory
     actions: Actions
     clock: Clock
-    oidc: OidcClient | None = None
+    oidc: "OidcClient | None" = None
     """How people log in beside keys; None: not at all."""
     price_list: PriceList | None = None
     """Finds prices by name; None: this console was started without."""
