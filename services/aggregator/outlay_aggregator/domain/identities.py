@@ -5,6 +5,7 @@ each other place gets a row that retracts it, with the version of the one that c
 events, and of two rows in a place the greater version wins, so the result does not depend on order, writer or repeats.
 """
 
+import mmap
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -58,7 +59,8 @@ class Seen:
 
     def __init__(self, bits: int = 29) -> None:
         self._shift = 32 - bits
-        self._bits = bytearray(2**bits // 8)
+        # Unlike a bytearray, its pages take memory only when they hold a bit: 64 MiB of nothing take none.
+        self._bits = mmap.mmap(-1, 2**bits // 8, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._words = memoryview(self._bits).cast("Q")
         self._seeds: dict[tuple[str, str], int] = {}
 
