@@ -83,8 +83,14 @@ class Health:
         self._forgiven = min(self._forgiven + seconds, _MOST_FORGIVEN * self._stall_seconds)
 
     def silent(self) -> bool:
-        """Return whether a quarter of the stall seconds passed without progress."""
-        return self._clock.monotonic() - self._last_progress > self._stall_seconds / 4
+        """Return whether work waits, and a quarter of the stall seconds passed without progress. The seconds
+        begin again while no work waits."""
+        if self._clock.monotonic() - self._last_progress <= self._stall_seconds / 4:
+            return False
+        if self._pending():
+            return True
+        self.progress()
+        return False
 
     def stalled(self) -> bool:
         """Return whether work has waited for longer than allowed without progress."""

@@ -56,6 +56,9 @@ _LOST = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, Un
 _OURS = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
 """Our own mistakes, which no retry fixes: they end the process."""
 _BUSY_SECONDS, _BUSY_WAIT_MS, _IDLE_WAIT_MS = 5.0, 100, 1000
+_FOLLOWING_WAIT_MS = 10_000
+"""Longer than a group's: what a follower reads never moves to another."""
+_BUSY_POLL_MS, _IDLE_POLL_MS = 300, 3000
 READ: dict[str, object] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "earliest",
@@ -122,19 +125,24 @@ class _FetchWait:
     """How long Kafka holds back the answer to a fetch when there is nothing new: longer while nothing comes.
 
     A record ends the wait at once, but one of a partition whose records were just handed out is only asked for with the
-    next fetch. While records come that must be soon; while none come it never happens.
+    next fetch. While records come that must be soon; while none come it never happens. A partition that a group has
+    just assigned waits for the end of the fetch under way.
     """
 
-    def __init__(self, consumer: Any) -> None:
+    def __init__(self, consumer: Any, idle_ms: int = _IDLE_WAIT_MS) -> None:
         self._config: dict[str, object] = consumer._fetcher.config  # noqa: SLF001 (kafka-python reads it for each fetch)
+        self._idle_ms = idle_ms
         self._until = 0.0
 
     def note(self, *, came: bool) -> None:
         """Note whether the last poll brought records."""
-        now = time.monotonic()
         if came:
-            self._until = now + _BUSY_SECONDS
-        self._config["fetch_max_wait_ms"] = _BUSY_WAIT_MS if now < self._until else _IDLE_WAIT_MS
+            self._until = time.monotonic() + _BUSY_SECONDS
+        self._config["fetch_max_wait_ms"] = _BUSY_WAIT_MS if self.busy() else self._idle_ms
+
+    def busy(self) -> bool:
+        """Return whether records came a few seconds ago."""
+        return time.monotonic() < self._until
 
 
 class KafkaSource:
@@ -356,11 +364,11 @@ def follow(
     """Feed the records of topics to `on_records` until `stop()`: all, or with `newest` those that come from now on.
     Without a group: every process reads it all. `caught_up` is called once what is there now has been read. With
     `most` it is a sample for people, not for counting: a reader that falls behind (`most` records at once) skips to
-    the end. Raises Retryable only at the start."""
+    the end. Raises Retryable only at the start. `stop` is asked every few seconds while nothing comes."""
     options = {**settings.client_options(), **READ, "max_poll_records": most or 500}
     with away(f"Kafka does not answer at {settings.bootstrap}"):
         consumer: Any = KafkaConsumer(**options)
-    wait = _FetchWait(consumer)
+    wait = _FetchWait(consumer, _FOLLOWING_WAIT_MS)
     try:
         with away("Kafka does not answer"):
             require(consumer, topics)
@@ -378,7 +386,9 @@ def follow(
                 if behind and not left:
                     behind = False
                     caught_up()
-                records = [record_of(r) for part in consumer.poll(timeout_ms=300).values() for r in part]
+                patience = _BUSY_POLL_MS if behind or wait.busy() else _IDLE_POLL_MS
+                found = consumer.poll(timeout_ms=patience)
+                records = [record_of(r) for part in found.values() for r in part]
                 wait.note(came=bool(records))
                 if most and len(records) >= most:
                     consumer.seek_to_end()

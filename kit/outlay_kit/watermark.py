@@ -21,8 +21,8 @@ from outlay_kit.telemetry import get_logger
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, usage_topics
 
 log = get_logger(__name__)
-_IDLE = 3
-"""So many times as seldom while nothing is accepted."""
+_IDLE = 10
+"""So many times as seldom while nothing is accepted and `wake` is not called."""
 
 
 class Watermark:
@@ -41,6 +41,7 @@ class Watermark:
         self._clock = clock
         self._pricer, self._aggregator = pricer_group, aggregator_group
         self.idle = False
+        self._woken = threading.Event()
         self._since: datetime | None = None
         self._accepted: dict[str, Places] = {}
         self._priced: dict[str, Places] | None = None
@@ -70,6 +71,10 @@ class Watermark:
         self._counted = self._accepted
         self._since, self._priced = None, None
 
+    def wake(self) -> None:
+        """Step soon: something was counted, so that something was accepted."""
+        self._woken.set()
+
     def follow(self, every: float) -> None:
         """Step every `every` seconds in a daemon thread, also while Kafka or ClickHouse is unavailable.
 
@@ -78,10 +83,14 @@ class Watermark:
 
         def run() -> None:
             while True:
+                self._woken.clear()
                 try:
                     self.step()
                 except Retryable as error:
                     log.debug("dependency unavailable, the watermark waits", error=str(error))
-                self._clock.sleep(every * (_IDLE if self.idle else 1))
+                if not self.idle:
+                    self._clock.sleep(every)
+                elif self._woken.wait(every * _IDLE):
+                    self._clock.sleep(every)  # its offsets are committed a little later
 
         threading.Thread(target=run, name="watermark", daemon=True).start()

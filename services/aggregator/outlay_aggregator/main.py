@@ -6,7 +6,7 @@ from outlay_aggregator.rollups import Rollups
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.kafka import KafkaSink, KafkaSource
+from outlay_kit.kafka import Batch, KafkaSink, KafkaSource
 from outlay_kit.loop import Bounds, Loop, Stopped
 from outlay_kit.migrator import migrate
 from outlay_kit.offsets import Offsets
@@ -43,9 +43,14 @@ def main() -> None:
     aggregator = Aggregator(
         _store(settings), sink, clock, settings, health.progress, tracing=tracing, aside=aside
     )
+
+    def handle(batch: Batch) -> None:
+        aggregator.handle(batch)
+        watermark.wake()
+
     Loop(
         source,
-        aggregator.handle,
+        handle,
         clock=clock,
         health=health,
         stop=service.stop,

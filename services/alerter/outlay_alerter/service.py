@@ -29,8 +29,8 @@ from outlay_schemas.catalog import Catalog
 
 MACHINE_CHANNELS = ("bus",)
 """Channels that also get suppressed alerts."""
-_LOOK = 2.0
-"""Seconds between two looks for user actions."""
+_LOOK, _CALM_LOOK = 2.0, 10.0
+"""Seconds between two looks for user actions, while an alert is open, and else."""
 
 _MOST_NEW = 100
 """Tenants without rollups that a batch may name: the first minute of a new one comes before its first day."""
@@ -71,6 +71,8 @@ class Alerter:
         self._statuses = BudgetStatusStore(store.clickhouse)
         self._calm: dict[str, datetime] = {}
         self._known_tenants: set[str] = set()
+        self._open: set[str] = set()
+        """Tenants that have an open alert, as far as is known."""
         self._looked, self._heard = clock.monotonic(), 0
 
     def handle(self, batch: Batch) -> None:
@@ -103,8 +105,8 @@ class Alerter:
         self._statuses.remove(gone, self._clock.now())
 
     def asked(self) -> bool:
-        """Return, by a look into the store every two seconds, whether somebody acted on an alert."""
-        if self._clock.monotonic() - self._looked < _LOOK:
+        """Return, by a look into the store every few seconds, whether somebody acted on an alert."""
+        if self._clock.monotonic() - self._looked < (_LOOK if self._open else _CALM_LOOK):
             return False
         self._looked, before = self._clock.monotonic(), self._heard
         try:
@@ -144,8 +146,16 @@ class Alerter:
         changes = [c for c in changes if not (c.repeats and c.id in suppressed_ids)]
         changes += unnotified(findings, changes, known, suppressed_ids)
         self._write_down(changes, suppressed_ids, reasons, known)
+        self._note_open(tenant, known, changes)
         self._stood(standing)
         self._statuses.write(standing)
+
+    def _note_open(
+        self, tenant: str, known: Mapping[str, AlertRecord], changes: Iterable[Transition]
+    ) -> None:
+        began = any(change.state != "resolved" for change in changes)
+        still = any(record.state != "resolved" for record in known.values())
+        (self._open.add if began or still else self._open.discard)(tenant)
 
     def _apply(
         self,

@@ -59,6 +59,21 @@ def test_a_receiver_that_is_away_is_tried_by_the_schedule_under_one_id_and_then_
     assert {row["reason"] for row in log} == {"answered 500"}
 
 
+def test_the_outbox_knows_when_to_look_again(clickhouse: ClickHouseClient) -> None:
+    store, clock = Store(clickhouse), FakeClock(NOW)
+    worker = DeliveryWorker(Scripted([DeliveryResult("retry", "away", 120.0, 503)]), store.outbox, clock)
+    assert store.outbox.next_due(worker.name) is None
+    decide(store, "a")
+    due = store.outbox.next_due(worker.name)
+    assert due is not None
+    assert due <= clock.now()
+    worker.turn()
+    again = store.outbox.next_due(worker.name)
+    assert again is not None
+    assert again >= NOW + timedelta(seconds=120)
+    assert store.outbox.next_due("another") is None
+
+
 def test_a_receiver_that_asks_for_time_is_left_alone_for_so_long(clickhouse: ClickHouseClient) -> None:
     store, clock = Store(clickhouse), FakeClock(NOW)
     channel = Scripted(

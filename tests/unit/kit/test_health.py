@@ -71,6 +71,15 @@ def test_a_process_that_was_frozen_is_not_a_stall() -> None:
     assert desk.seconds_to_a_stall() == pytest.approx(50, abs=5)
 
 
+def test_a_process_without_work_is_not_probed_and_its_rest_is_no_stall() -> None:
+    desk, works = Desk(0.05), [False]
+    desk.health.watch(lambda: works[0])
+    assert desk.seconds_to_a_stall(most=300) == float("inf")
+    assert desk.probes == 0
+    works[0] = True
+    assert desk.seconds_to_a_stall() == pytest.approx(600, abs=25)  # as if it had just begun
+
+
 def test_a_process_that_makes_progress_is_not_probed() -> None:
     desk = Desk(1.0)
     for _ in range(100):

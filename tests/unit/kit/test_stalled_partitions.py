@@ -16,6 +16,7 @@ class Reported:
         self.end: dict[int, int] = {0: 0, 1: 0}
         self.at: dict[int, int] = {0: 0, 1: 0}
         self.away = False
+        self.asked = 0
 
     def topics(self) -> list[str]:
         return ["t"]
@@ -26,6 +27,7 @@ class Reported:
         return self.end
 
     def committed(self, group: str, topic: str) -> Places:
+        self.asked += 1
         return self.at
 
 
@@ -82,3 +84,16 @@ def test_while_the_broker_or_the_store_is_away_no_partition_is_stalled() -> None
     desk.reported.away = False
     assert not desk.stalled_after(300)  # who works gets all of the time again
     assert desk.stalled_after(150)
+
+
+def test_a_group_that_committed_everything_is_not_asked_again_until_something_comes() -> None:
+    desk = Desk()
+    assert not desk.stalled_after(60)
+    assert desk.reported.asked == 1
+    desk.reported.end = {0: 0, 1: 3}
+    assert desk.stalled_after(410)
+    desk.reported.at = {0: 0, 1: 3}
+    assert not desk.stalled_after(5)
+    asked = desk.reported.asked
+    assert not desk.stalled_after(60)
+    assert desk.reported.asked == asked

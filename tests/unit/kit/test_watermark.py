@@ -1,11 +1,13 @@
 """Complete means: accepted, priced and written; and the time is that of the acceptance."""
 
+import time
 from datetime import datetime
 
 import pytest
 from tests.support.aggregator_rig import NOW
+from tests.support.waiting import until
 
-from outlay_kit.clock import FakeClock
+from outlay_kit.clock import FakeClock, SystemClock
 from outlay_kit.errors import Retryable
 from outlay_kit.offsets import Places, behind
 from outlay_kit.watermark import Watermark
@@ -109,3 +111,29 @@ def test_a_bus_that_is_away_moves_nothing(broker: Broker) -> None:
 
 def test_behind_counts_what_is_left_of_each_partition() -> None:
     assert behind({0: 5, 1: 9}, {0: 7, 1: 3, 2: 4}) == 6
+
+
+class Counted(Broker):
+    """Notes when a step begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[float] = []
+
+    def topics(self) -> list[str]:
+        self.steps.append(time.monotonic())
+        return ["usage.events"]
+
+
+def test_at_rest_it_waits_until_something_was_counted() -> None:
+    broker, written, every = Counted(), list[datetime](), 0.05
+    watermark = Watermark(broker, written.append, SystemClock(), "p", "a")
+    watermark.follow(every)
+    until(lambda: watermark.idle)
+    time.sleep(every)
+    before = broker.steps[-1]
+    for _ in range(4):
+        count = len(broker.steps)
+        watermark.wake()
+        until(lambda count=count: len(broker.steps) > count, 5)  # type: ignore[misc]
+    assert broker.steps[-1] - before < 4 * 10 * every

@@ -97,6 +97,7 @@ class DeliveryManager:
 
     def join(self) -> None:
         """Wait for the workers after the stop, no longer than a receiver may take."""
+        self.wake()
         for running in self._workers.values():
             running.join(self._settings.channel_seconds)
 

@@ -51,8 +51,9 @@ DUE = Gauge("outlay_alert_messages_due", "Messages that are due and not sent yet
 _BUILTIN = ("bus", "console")
 _BUILTIN_DELAY = 2.0
 """Seconds between attempts of a built-in channel, which needs no growing delays."""
-_IDLE = 5.0
-"""Seconds after which a worker looks into the outbox without being woken."""
+_IDLE = 60.0
+"""Seconds after which a worker looks into the outbox though nothing in it is due, and who writes to it did not wake
+the worker."""
 
 
 class DeliveryWorker:
@@ -92,18 +93,26 @@ class DeliveryWorker:
 
     def run(self, stopped: Callable[[], bool], leads: Callable[[], bool]) -> None:
         """Work until `stopped()`, while `leads()`: only one of several alerters sends."""
+        pause = 0.0
         while not stopped():
-            self.wake.wait(_IDLE if leads() else 0.5)
+            self.wake.wait(pause if leads() else 0.5)
             if not leads():
+                pause = 0.0  # who begins to lead looks at once
                 continue
             self.wake.clear()
             try:
                 while not stopped() and self.turn():
                     pass
+                pause = self._pause()
             except Retryable as error:
                 log.warning("outbox unavailable, retrying", error=str(error))
                 self._clock.sleep(1.0)
                 self.wake.set()
+
+    def _pause(self) -> float:
+        """Return the seconds until something that waits is due. Raises Retryable."""
+        due = self.outbox.next_due(self.name)
+        return _IDLE if due is None else min(_IDLE, max(0.1, (due - self._clock.now()).total_seconds()))
 
     def _classified(self, notifications: Sequence[Notification]) -> list[Notification]:
         """Return notifications with what each means to this channel, given what it was sent before."""

@@ -78,6 +78,15 @@ class Outbox:
         )
         return [OutboxMessage(**row) for row in rows]
 
+    def next_due(self, channel: str) -> datetime | None:
+        """Return when the next message that waits for a channel is due, which may be past; None: none waits."""
+        (row,) = self._clickhouse.rows(
+            "SELECT count() AS waiting, toUnixTimestamp64Milli(min(due_at)) AS due FROM alert_outbox FINAL"
+            " WHERE channel = {channel:String} AND state = 'waiting'",
+            {"channel": channel},
+        )
+        return datetime.fromtimestamp(row["due"] / 1000, UTC) if row["waiting"] else None
+
     def store_batches(self, messages: Sequence[OutboxMessage]) -> None:
         """Store the batch of each message."""
         self.add([_row(message) for message in messages])
