@@ -76,6 +76,7 @@ class Cluster:
                         "offsets.topic.replication.factor": 3,
                         "replica.lag.time.max.ms": 5000,
                         "broker.session.timeout.ms": 5000,
+                        "metadata.max.idle.interval.ms": 500,
                     },
                 ),
             )
