@@ -216,6 +216,7 @@ _CONFIG = """<clickhouse>
   <max_server_memory_usage>4294967296</max_server_memory_usage>
   <mark_cache_size>268435456</mark_cache_size>
   <merge_tree><min_free_disk_bytes_to_perform_insert>{keep_free}</min_free_disk_bytes_to_perform_insert></merge_tree>
+  <memory_worker_period_ms>500</memory_worker_period_ms>
   <background_pool_size>2</background_pool_size>
   <storage_configuration><disks><default>
     <keep_free_space_bytes>{keep_free}</keep_free_space_bytes>
