@@ -22,9 +22,9 @@ from outlay.cli.progress import Steps
 from outlay.local import doctor as machine
 from outlay.local.control import start, stop
 from outlay.local.daemon import serve
+from outlay.local.preparation import prepare
 from outlay.local.state import home_folder, login_links, running, stores
 from outlay.local.status import SystemStatus, system_status
-from outlay.local.system import prepare
 from outlay_kit.clock import SystemClock
 from outlay_kit.topics import Durability
 

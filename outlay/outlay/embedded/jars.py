@@ -9,13 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
 from platformdirs import user_cache_path
 
 from outlay.embedded.errors import ChecksumError, DiskError, MissingError
 from outlay.embedded.progress import Progress
-from outlay.tls import trusted
+
+if TYPE_CHECKING:
+    import httpx
 
 KAFKA_VERSION = "4.3.1"
 CENTRAL = "https://repo1.maven.org/maven2"
@@ -69,6 +71,10 @@ def fetched(jars: Sequence[Jar], what: str, progress: Progress) -> list[Path]:
 
 
 def _fetch_all(jars: Sequence[Jar], what: str, folder: Path, progress: Progress) -> None:
+    import httpx  # not at each start: the process that fetches nothing would hold it for as long as it runs
+
+    from outlay.tls import trusted
+
     total = sum(jar.size for jar in jars)
     source = os.environ.get("OUTLAY_MAVEN", CENTRAL).rstrip("/")
     progress.step(f"fetching {what} from {source} ({total / 1e6:.0f} MB, once)")
@@ -101,8 +107,10 @@ def _fetch_all(jars: Sequence[Jar], what: str, folder: Path, progress: Progress)
         raise DiskError(message, hint) from error
 
 
-def _fetch(http: httpx.Client, url: str, jar: Jar, folder: Path, count: Callable[[int], None]) -> None:
+def _fetch(http: "httpx.Client", url: str, jar: Jar, folder: Path, count: Callable[[int], None]) -> None:
     """Fetch one jar, trying again after a cut connection; it gets its name when it is whole."""
+    import httpx
+
     for attempt in range(1, _ATTEMPTS + 1):
         received, digest = 0, hashlib.sha256()
         descriptor, partial = tempfile.mkstemp(dir=folder, prefix=".partial-")

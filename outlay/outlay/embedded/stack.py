@@ -1,7 +1,7 @@
 """The stores of the embedded stack, started and stopped together in one folder."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +23,8 @@ _FREE_BYTES = 500 * 2**20
 class EmbeddedStack:
     """Kafka and ClickHouse in `home`, for as long as this process lives. Use it as a context manager.
     `ports` are those of `ports.LISTENERS`, free ones by default. Raises StackError, with what to do, if it cannot
-    start (fewer than `least_free` bytes on the disk); then nothing of it is left running."""
+    start (fewer than `least_free` bytes on the disk); then nothing of it is left running. `preload`: what processes of
+    the supervisor with a module share (fork_server.py)."""
 
     def __init__(
         self,
@@ -31,7 +32,9 @@ class EmbeddedStack:
         clock: Clock,
         ports: Mapping[str, int] | None = None,
         progress: Progress | None = None,
+        *,
         least_free: int = _FREE_BYTES,
+        preload: Sequence[str] = (),
     ) -> None:
         self.home = home
         self._least_free = least_free
@@ -39,7 +42,7 @@ class EmbeddedStack:
         self._ports = ports or free_ports()
         self._progress = progress or Silent()
         self._lock = FolderLock(home)
-        self.supervisor = Supervisor(home / "logs", clock)
+        self.supervisor = Supervisor(home / "logs", clock, preload=preload)
         self.broker = KafkaBroker(home / "kafka", self._ports["kafka"], self._ports["controller"])
         self.clickhouse = ClickHouse(home / "clickhouse", self._ports["clickhouse"])
 
@@ -90,14 +93,12 @@ class EmbeddedStack:
                 "free some space, or choose another folder: OUTLAY_HOME=DIR",
             )
         require_free(self._ports)
-        kafka = self.broker.prepare(self._progress)
-        clickhouse = self.clickhouse.prepare()
+        self.supervisor.warm_up()
         self._progress.step("starting ClickHouse and Kafka")
-        self.supervisor.start(
-            Child("clickhouse", clickhouse, self.clickhouse.answers),
-            Child("kafka", kafka, self.broker.answers, stop_seconds=20),
-            wait=90,
-        )
+        self.supervisor.launch(Child("clickhouse", self.clickhouse.prepare(), self.clickhouse.answers))
+        kafka = self.broker.prepare(self._progress)
+        self.supervisor.launch(Child("kafka", kafka, self.broker.answers, stop_seconds=20))
+        self.supervisor.wait_for("clickhouse", "kafka", seconds=90)
 
     def _as(self, user: str) -> ClickHouseSettings:
         password = SecretStr(self.clickhouse.passwords()[user])

@@ -4,26 +4,24 @@ long as the process starts all. Children have a session of their own: Ctrl-C rea
 in order. What they started ends with the session: by this process, or by the orphan reaper where it is killed."""
 
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from outlay.embedded.errors import ChildDiedError, DiskError
+from outlay.embedded.fork_server import AVAILABLE, ENVIRONMENT, ForkServer, die_with
 from outlay_kit.backoff import Backoff
 from outlay_kit.clock import Clock
 from outlay_kit.private_files import make_private_folder
 
-_PR_SET_PDEATHSIG = 1
 _LOG_BYTES = 20 * 2**20
 _BACKOFF = Backoff(base=0.2, most=30.0)
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _REAPER = """
 while read -r line; do groups=$line; done
 for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
@@ -32,13 +30,33 @@ for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 
 @dataclass(frozen=True)
 class Child:
-    """A process to keep running: how to start it, how to tell that it is ready, how long it may take to stop."""
+    """A process to keep running: how to start it, how to tell that it is ready, how long it may take to stop. One that
+    runs a Python `module` is forked from the fork server where there is one, and so starts without `argv`."""
 
     name: str
     argv: Sequence[str]
     ready: Callable[[], bool]
     env: Mapping[str, str] = field(default_factory=dict)
     stop_seconds: float = 15.0
+    module: str = ""
+    once: bool = False
+    """Whether it runs once: it is not started again."""
+
+
+class Running(Protocol):
+    """A process, however it was started: the part of `subprocess.Popen` that is needed."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """Return its exit status, None while it runs."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def wait(self, timeout: float) -> int:
+        """Wait until it has ended. Raises subprocess.TimeoutExpired."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +72,7 @@ class ChildStatus:
 class _Kept:
     child: Child
     log: Path
-    process: subprocess.Popen[bytes] | None = None
+    process: Running | None = None
     restarts: int = -1
     start_at: float = 0.0
     started_at: float = 0.0
@@ -65,7 +83,11 @@ class _Kept:
 class Supervisor:
     """Keeps children running until `stop`."""
 
-    def __init__(self, logs: Path, clock: Clock, backoff: Backoff = _BACKOFF) -> None:
+    def __init__(
+        self, logs: Path, clock: Clock, backoff: Backoff = _BACKOFF, preload: Sequence[str] = ()
+    ) -> None:
+        """`preload`: what the fork server imports for all children with a module; with nothing, children are
+        started by `argv`."""
         self._logs = logs
         self._clock = clock
         self._backoff = backoff
@@ -73,21 +95,46 @@ class Supervisor:
         self._wake = threading.Event()
         self._ended = False
         self._reaper = OrphanReaper()
+        self._forks = ForkServer(preload, logs / "fork-server.log") if preload and AVAILABLE else None
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+
+    def warm_up(self) -> None:
+        """Start the fork server, if there is to be one: it imports while other things begin."""
+        make_private_folder(self._logs)
+        if not self._thread.is_alive():
+            self._thread.start()
 
     def start(self, *children: Child, wait: float) -> None:
         """Start children side by side and wait until each is ready, at most `wait` seconds. Raises ChildDiedError, with
         the end of the log of the one that is not."""
-        make_private_folder(self._logs)
-        started = [_Kept(child, self._logs / f"{child.name}.log") for child in children]
-        self._kept |= {kept.child.name: kept for kept in started}
-        if not self._thread.is_alive():
-            self._thread.start()
+        self.launch(*children)
+        self.wait_for(*(child.name for child in children), seconds=wait)
+
+    def launch(self, *children: Child) -> None:
+        """Start children side by side, and wait for none."""
+        self.warm_up()
+        self._kept |= {child.name: _Kept(child, self._logs / f"{child.name}.log") for child in children}
         self._wake.set()
+
+    def wait_for(self, *names: str, seconds: float) -> None:
+        """Wait until each of these children is ready; errors as of `start`."""
+        deadline = self._clock.monotonic() + seconds
+        for kept in [self._kept[name] for name in names]:
+            kept.spawned.wait(timeout=seconds)
+            self._await(kept, deadline, seconds)
+
+    def run(self, child: Child, wait: float) -> None:
+        """Run a child once, to its end. Raises ChildDiedError if it fails, or takes longer than `wait` seconds."""
+        self.launch(replace(child, once=True))
+        kept = self._kept[child.name]
         deadline = self._clock.monotonic() + wait
-        for kept in started:
-            kept.spawned.wait(timeout=10)
-            self._await(kept, deadline, wait)
+        while (status := kept.process.poll() if kept.process else None) is None:
+            if self._clock.monotonic() > deadline:
+                raise self._died(kept, f"did not end in {wait:.0f} s")
+            self._clock.sleep(0.02)
+        del self._kept[child.name]
+        if status:
+            raise self._died(kept, "failed")
 
     def _await(self, kept: _Kept, deadline: float, wait: float) -> None:
         while not kept.child.ready():
@@ -110,6 +157,8 @@ class Supervisor:
             self._thread.join(timeout=5)
         for kept in self._kept.values():
             self._stop(kept)  # what was being started just then
+        if self._forks is not None:
+            self._forks.close()
         self._reaper.watch(())
         self._reaper.close()
 
@@ -128,16 +177,19 @@ class Supervisor:
         return found
 
     def _run(self) -> None:
+        if self._forks is not None:
+            with contextlib.suppress(OSError):  # the first fork tries again, and says so
+                self._forks.start()
         while not self._ended:
             for kept in list(self._kept.values()):
                 self._keep(kept)
-            self._wake.wait(timeout=0.2)
+            self._wake.wait(timeout=0.5)
             self._wake.clear()
 
     def _keep(self, kept: _Kept) -> None:
         now = self._clock.monotonic()
         if kept.process is not None:
-            if kept.process.poll() is None or kept.stopping:
+            if kept.process.poll() is None or kept.stopping or kept.child.once:
                 _cut_log(kept.log)
                 return
             lived = now - kept.started_at
@@ -158,26 +210,20 @@ class Supervisor:
             kept.start_at = now + self._backoff.most
         kept.spawned.set()
 
-    def _spawn(self, kept: _Kept) -> subprocess.Popen[bytes]:
-        parent = os.getpid()
-
-        def die_with_parent() -> None:
-            if _LIBC is not None:
-                _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-                if os.getppid() != parent:
-                    os._exit(1)
-
+    def _spawn(self, kept: _Kept) -> Running:
+        child, parent = kept.child, os.getpid()
+        if child.module and self._forks is not None:
+            return self._forks.fork(child.name, child.module, child.env, kept.log)
         with kept.log.open("ab") as log:
             return subprocess.Popen(
-                kept.child.argv,
+                child.argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # glibc keeps free memory for each of its arenas: by default eight for each core
-                env={"MALLOC_ARENA_MAX": "2", **os.environ, **kept.child.env},
+                env={**ENVIRONMENT, **os.environ, **child.env},
                 start_new_session=True,
                 umask=0o077,  # costs, logs and settings are of the owner alone
-                preexec_fn=die_with_parent,  # noqa: PLW1509 (one libc call, made ready before any thread)
+                preexec_fn=lambda: die_with(parent),  # noqa: PLW1509 (one libc call, made ready before any thread)
             )
 
     def _stop(self, kept: _Kept) -> None:

@@ -4,29 +4,22 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from outlay.catalog import load_default
-from outlay.catalog.publish import publish_if_absent
 from outlay.embedded.ports import free_port, free_ports, usual_ports
 from outlay.embedded.progress import Progress
 from outlay.embedded.stack import EmbeddedStack
-from outlay.embedded.supervisor import Child
+from outlay.embedded.supervisor import Child, ChildStatus
 from outlay.local.state import TENANT, LocalState, Process, keys_path, local_keys, running, state_file
-from outlay_kit.backoff import Backoff, retry
 from outlay_kit.clock import Clock, SystemClock
 from outlay_kit.keys import KeyFile
-from outlay_kit.migrator import migrate
 from outlay_kit.private_files import write_private
-from outlay_kit.settings import ClickHouseSettings, KafkaSettings
-from outlay_kit.topics import Durability, create_topics
-from outlay_schemas import topics
+from outlay_kit.settings import ClickHouseSettings
 
-_BACKOFF = Backoff(most=1.0)
 SERVICES = {
     "ingest": "outlay_ingest.main",
     "pricer": "outlay_pricer.main",
@@ -36,6 +29,16 @@ SERVICES = {
     "console": "outlay.setup",
 }
 """The module of each, in the order in which they stop, so that what came in is counted."""
+SHARED = (
+    "outlay_kit.service", "outlay_kit.clickhouse", "outlay_kit.migrator", "outlay_kit.catalog_feed",
+    "outlay_kit.revocations", "outlay_kit.http_protocol", "outlay_kit.tracing", "outlay_kit.watermark",
+    "outlay_schemas.catalog", "outlay_schemas.alerts", "clickhouse_connect.driver.httpclient", "jinja2", "uvloop",
+    "anyio._backends._asyncio", "starlette.applications", "starlette.requests", "starlette.responses",
+    "starlette.routing", "uvicorn.lifespan.on", "concurrent.futures.thread", "numpy",
+    "outlay_reports.adapters.forecast_cache",
+)  # fmt: skip
+"""What services have in common. No service: its metrics would be those of all. Nothing that starts a thread: a fork has
+only the thread that made it."""
 
 
 class LocalSystem(EmbeddedStack):
@@ -47,7 +50,7 @@ class LocalSystem(EmbeddedStack):
         self, home: Path, clock: Clock | None = None, progress: Progress | None = None, fixed: bool = False
     ) -> None:
         ports = usual_ports() if fixed else free_ports()
-        super().__init__(home, clock or SystemClock(), ports, progress)
+        super().__init__(home, clock or SystemClock(), ports, progress, preload=SHARED)
         # where events are sent, where people look, and where programs ask how a budget stands
         self.ingest_url, self.console_url, self.alerter_url = (
             f"http://127.0.0.1:{ports[name]}" for name in ("ingest", "console", "alerter")
@@ -78,13 +81,13 @@ class LocalSystem(EmbeddedStack):
         )  # fmt: skip
 
     def write_state(self) -> None:
-        """Write down how others reach this system, if that changed."""
-        state = self.state()
-        if state != self._written:
-            write_private(state_file(self.home), msgspec.json.encode(state))
-            self._written = state
+        """Write down how others reach this system, if its processes changed."""
+        status = self.supervisor.status()
+        if status != self._written:
+            write_private(state_file(self.home), msgspec.json.encode(self.state()))
+            self._written = status
 
-    _written: LocalState | None = None
+    _written: list[ChildStatus] | None = None
 
     def stop(self) -> None:
         """Stop everything, services first."""
@@ -93,21 +96,30 @@ class LocalSystem(EmbeddedStack):
 
     def _start(self) -> None:
         super()._start()
-        prepare(self.kafka, self.writer, self._clock, lambda what: self._progress.step(f"preparing {what}"))
+        self._progress.step("preparing topics, tables and the catalog")
+        self.supervisor.run(self._preparation(), wait=90)
         self.create_key(TENANT)
         self._progress.step(f"starting {', '.join(SERVICES)}")
         self.supervisor.start(*(self._child(name) for name in reversed(list(SERVICES))), wait=90)
         self.write_state()
 
-    def _child(self, name: str) -> Child:
-        clickhouse = self.console if name == "console" else self.writer
-        keys = str(keys_path(self.home))
-        env = {
-            "OUTLAY_ENV": "dev",
+    def _preparation(self) -> Child:
+        """In a process of its own: what it imports and reads would stay in this one for as long as it runs."""
+        return _python("preparation", "outlay.local.preparation", lambda: True, self._stores(self.writer))
+
+    def _stores(self, clickhouse: ClickHouseSettings) -> dict[str, str]:
+        return {
             "OUTLAY_KAFKA": self.kafka.bootstrap,
             "OUTLAY_CLICKHOUSE": clickhouse.url,
             "OUTLAY_CLICKHOUSE_USER": clickhouse.user,
             "OUTLAY_CLICKHOUSE_PASSWORD": clickhouse.password.get_secret_value(),
+        }
+
+    def _child(self, name: str) -> Child:
+        keys = str(keys_path(self.home))
+        env = {
+            **self._stores(self.console if name == "console" else self.writer),
+            "OUTLAY_ENV": "dev",
             "OUTLAY_HEALTH_PORT": str(self._health[name]),
             "OUTLAY_INGEST_PORT": str(self._ports["ingest"]),
             "OUTLAY_INGEST_KEYS_FILE": keys,
@@ -122,38 +134,14 @@ class LocalSystem(EmbeddedStack):
             "OUTLAY_CONSOLE_WRITER_PASSWORD": self.writer.password.get_secret_value(),
         }
         url = self._health_url(name)
-        return Child(name, [sys.executable, "-m", SERVICES[name]], lambda: answers(url), env)
+        return _python(name, SERVICES[name], lambda: answers(url), env)
 
     def _health_url(self, name: str) -> str:
         return f"http://127.0.0.1:{self._health[name]}" if name in self._health else ""
 
 
-def prepare(
-    kafka: KafkaSettings,
-    clickhouse: ClickHouseSettings,
-    clock: Clock,
-    report: Callable[[str], None],
-    patience: float = 60.0,
-    *,
-    direct_tenants: Sequence[str] = (),
-    durability: Durability | None = None,
-    cluster: str = "",
-) -> list[str]:
-    """Create topics and tables, and publish a first catalog if none exists; repeatable. Returns warnings about topics.
-    `direct_tenants` publish to Kafka themselves: each has its own topic. `cluster`: of ClickHouse, whose nodes get the
-    tables. Raises Retryable if a store does not answer for `patience` seconds, or at once if it refuses the user."""
-    warnings: list[str] = []
-    wanted = [*topics.ALL, *map(topics.usage_topic, direct_tenants)]
-    steps: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("topics", lambda: warnings.extend(create_topics(kafka, wanted, durability or Durability()))),
-        ("tables", lambda: migrate(clickhouse, cluster=cluster)),
-        ("catalog", lambda: publish_if_absent(kafka, load_default(), clock)),
-    )
-    deadline = clock.monotonic() + patience
-    for name, step in steps:
-        report(name)
-        retry(step, clock, _BACKOFF, patience=deadline - clock.monotonic())
-    return warnings
+def _python(name: str, module: str, ready: Callable[[], bool], env: Mapping[str, str]) -> Child:
+    return Child(name, [sys.executable, "-m", module], ready, env, module=module)
 
 
 def create_key(home: Path, tenant: str, clock: Clock) -> str:

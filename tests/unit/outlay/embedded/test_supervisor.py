@@ -72,7 +72,7 @@ def test_the_supervisor_survives_a_thousand_deaths_during_status_calls(tmp_path:
 
         def deaths() -> int:
             nonlocal statuses
-            supervisor._wake.set()  # look at the children again now, not in a fifth of a second
+            supervisor._wake.set()  # look at the children again now, not in half a second
             statuses = supervisor.status()
             return sum(status.restarts for status in statuses)
 
