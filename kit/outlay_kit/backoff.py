@@ -4,13 +4,15 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from prometheus_client import Counter
-from structlog.stdlib import BoundLogger
 
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Refused, Retryable
+
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
 
 T = TypeVar("T")
 RETRIES = Counter(
@@ -42,7 +44,7 @@ def retry(
     *,
     patience: float = inf,
     sleep: Callable[[float], None] | None = None,
-    log: BoundLogger | None = None,
+    log: "BoundLogger | None" = None,
 ) -> T:
     """Repeat `action` while it raises Retryable; raised if the next attempt would begin over `patience` seconds after
     the first, Refused (with bounded patience) at once. `sleep` replaces the clock's; what it raises ends the loop."""

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 import typer
 from typer import Option
 
-from outlay import remote
 from outlay.cli.options import AsJson
 from outlay.cli.output import (
     CommandError,
@@ -22,11 +21,9 @@ from outlay.cli.progress import Steps
 from outlay.local import doctor as machine
 from outlay.local.control import start, stop
 from outlay.local.daemon import serve
-from outlay.local.preparation import prepare
 from outlay.local.state import home_folder, login_links, running, stores
 from outlay.local.status import SystemStatus, system_status
 from outlay_kit.clock import SystemClock
-from outlay_kit.topics import Durability
 
 _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
@@ -56,7 +53,7 @@ def up(
             serve(progress, lambda: progress.step("ready"), fixed=fixed)
             return
         start(progress, fixed=fixed)
-    _show(system_status(), as_json)
+    _show(system_status(ask_engine=False), as_json)
 
 
 def down() -> None:
@@ -72,6 +69,8 @@ def status(as_json: AsJson = False) -> None:
     If OUTLAY_KAFKA and OUTLAY_CLICKHOUSE are set, these stores and the services of OUTLAY_SERVICES are checked
     (ingest=http://HOST:9400,pricer=...; default: each service at its own name, port 9400, as in Docker Compose).
     """
+    from outlay import remote
+
     _show(remote.status() if remote.is_configured() else system_status(), as_json)
 
 
@@ -118,6 +117,8 @@ def doctor(as_json: AsJson = False) -> None:
 
     Changes nothing. Exit status 1 if there is an error.
     """
+    from outlay import remote
+
     found = list(remote.checks() if remote.is_configured() else machine.checks())
     if as_json:
         print_json(found)
@@ -158,6 +159,9 @@ def setup(
 
         outlay setup --replication-factor 3 --min-insync-replicas 2
     """
+    from outlay.local.preparation import prepare
+    from outlay_kit.topics import Durability
+
     if replication_factor == 0:
         raise CommandError("a topic cannot have 0 copies", "give --replication-factor 1 or more, or -1")
     kafka, clickhouse = stores(write=True)

@@ -23,7 +23,8 @@ _OLDEST_JAVA = 17
 _CLUSTER_ID = "T3V0bGF5LWVtYmVkZGVkMA"
 _JVM = (
     "-Xmx768m", "-Xms16m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError",
-    "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=30", "-Xlog:cds*=error", "-Djdk.nio.maxCachedBufferSize=262144",
+    "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=30", "-Xlog:cds*=error", "-XX:-UsePerfData",
+    "-Djdk.nio.maxCachedBufferSize=262144",
 )  # fmt: skip
 
 _AT_REST: dict[str, object] = {

@@ -5,8 +5,6 @@ import urllib.request
 from dataclasses import asdict, dataclass, field
 from math import isnan
 
-from clickhouse_connect.driver.exceptions import DatabaseError
-
 from outlay.local.control import memory
 from outlay.local.state import LocalState, Process, home_folder, running
 from outlay.local.system import answers
@@ -57,18 +55,21 @@ class SystemStatus:
         return {"running": bool(self.processes), "healthy": self.healthy, **asdict(self)}
 
 
-def system_status() -> SystemStatus:
-    """Ask every process of the local system how it is. Raises StateError."""
+def system_status(ask_engine: bool = True) -> SystemStatus:
+    """Ask every process of the local system how it is, and the engine for sources of high cardinality, which takes a
+    client of it. Raises StateError."""
     state = running()
     if state is None:
         return SystemStatus(str(home_folder()), [])
     processes = [_part(state, process) for process in state.processes]
-    found = high_cardinality(state.clickhouse_settings())
+    found = high_cardinality(state.clickhouse_settings()) if ask_engine else []
     return SystemStatus(str(home_folder()), processes, state.reader, state.reader_password, found)
 
 
 def high_cardinality(settings: ClickHouseSettings) -> list[dict[str, object]]:
     """Return the worst minute of each producer; none if the engine does not say."""
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
     from outlay_kit.clickhouse import ClickHouseClient
 
     clickhouse = ClickHouseClient(settings)

@@ -29,3 +29,7 @@ def test_keys_load_neither_kafka_nor_clickhouse(tmp_path: Path) -> None:
     file = str(tmp_path / "keys.json")
     assert not loaded("keys", "create", "--keys-file", file) & HEAVY
     assert not loaded("keys", "list", "--keys-file", file) & HEAVY
+
+
+def test_the_commands_of_the_local_system_load_no_client_before_they_need_one() -> None:
+    assert not loaded("up", "--help") & HEAVY
