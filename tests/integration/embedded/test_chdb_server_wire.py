@@ -294,3 +294,18 @@ def test_a_query_that_fails_halfway_ends_without_an_end(server: Server) -> None:
             got.extend(answer.iter_raw())
     tag = answer.headers["x-clickhouse-exception-tag"].encode()
     assert b"\r\n__exception__\r\n" + tag + b"\r\nCode: 395." in b"".join(got)
+
+
+def test_an_answer_that_is_complete_ends_nothing(server: Server) -> None:
+    """The end of an answer is no reason to look for the statement and kill it: that took as long as most statements."""
+    asked = 40
+
+    def scans() -> int:
+        """Return how often the list of running statements was read."""
+        counted = "SELECT value FROM system.events WHERE event = 'SelectQuery'"
+        return int(server.ask(counted).text)
+
+    before = scans()
+    for _ in range(asked):
+        assert server.ask("SELECT 1").text == "1\n"
+    assert scans() - before == asked + 1

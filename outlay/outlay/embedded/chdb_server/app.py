@@ -114,7 +114,7 @@ class _Statements:
         try:
             async with self._slot(statement.user):
                 if not gone.is_set():
-                    await self._run(statement, request, send)
+                    await self._run(statement, request, send, watch)
         finally:
             watch.cancel()
 
@@ -135,7 +135,9 @@ class _Statements:
         finally:
             slots.release()
 
-    async def _run(self, statement: Statement, request: Request, send: Send) -> None:
+    async def _run(
+        self, statement: Statement, request: Request, send: Send, watch: "asyncio.Task[None]"
+    ) -> None:
         running: Running | None = None
         try:
             running = await run_sync(Running, self._engine, statement, limiter=self._threads)
@@ -148,6 +150,7 @@ class _Statements:
                 except EngineError as error:
                     await answer.broken(str(error))
                     return
+            watch.cancel()  # there is nothing to end any more, and the end of an answer looks like a client that left
             await answer.end()
         finally:
             if running is not None:
