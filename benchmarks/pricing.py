@@ -14,7 +14,7 @@ so is everything that was remembered for the first time. Three things are measur
 
 - `genai_prices.calc_price`: the library;
 - `quote`: the same work by the compiled rates (model and amounts, exact);
-- `price`: from usage event to cost event, with names, terms, attribution, fingerprint and money as text.
+- `price`: from usage event to cost event as JSON, with names, terms, attribution, fingerprint and money as text.
 """
 
 import gc
@@ -34,7 +34,7 @@ from genai_prices.types import ModelInfo
 from harness import options, show
 
 from outlay.catalog import load_default
-from outlay_pricer.domain import CompiledCatalog, price
+from outlay_pricer.domain import CompiledCatalog, price_line
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
 
@@ -132,7 +132,7 @@ def quoting(catalog: CompiledCatalog, block: list[UsageEvent]) -> None:
 
 def pricing(catalog: CompiledCatalog, block: list[UsageEvent]) -> None:
     for event in block:
-        price(event, catalog)
+        price_line(event, catalog)
 
 
 def measure(content: Catalog, count: int, mix: str) -> dict[str, float]:

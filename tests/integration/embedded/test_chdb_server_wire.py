@@ -297,7 +297,7 @@ def test_a_query_that_fails_halfway_ends_without_an_end(server: Server) -> None:
 
 
 def test_an_answer_that_is_complete_ends_nothing(server: Server) -> None:
-    """The end of an answer is no reason to look for the statement and kill it: that took as long as most statements."""
+    """A statement whose answer ended is not looked for and killed: that took as long as most statements."""
     asked = 40
 
     def scans() -> int:
