@@ -3,7 +3,7 @@ Days and longer periods begin at local midnight: a day has 23, 24 or 25 hours. I
 day begins when the clocks jump; if it comes twice, at the first. Hours are cut by the zone's standard time."""
 
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -16,6 +16,7 @@ PeriodName = Literal["hour", "day", "week", "month", "quarter", "year"]
 _HOUR = timedelta(hours=1)
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _GRAINS: tuple[tuple[Grain, int], ...] = (("day", 86_400), ("hour", 3600), ("minute", 60))
+_LENGTHS = {seconds: grain for grain, seconds in _GRAINS}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -112,6 +113,25 @@ class Piece:
 def cover(span: TimeRange) -> list[Piece]:
     """Return the fewest pieces that add up to `span`, which begins and ends at whole minutes, as every period does."""
     return list(_cover(span, 0))
+
+
+def cover_each(cuts: Sequence[datetime]) -> Iterator[Piece]:
+    """Yield pieces that cover what lies between each two of some whole minutes, in order, and go over no cut.
+
+    Windows of one grain that follow each other, as where a chart or a rule asks for each, come as one piece.
+    """
+    edges = [int(at.timestamp()) for at in cuts]
+    first = 0
+    while first < len(edges) - 1:
+        last, step = first + 1, edges[first + 1] - edges[first]
+        grain = _LENGTHS.get(step)
+        if grain is None or edges[first] % step:
+            yield from cover(TimeRange(cuts[first], cuts[last]))
+        else:
+            while last + 1 < len(edges) and edges[last + 1] - edges[last] == step:
+                last += 1
+            yield Piece(grain, TimeRange(cuts[first], cuts[last]))
+        first = last
 
 
 def _cover(span: TimeRange, level: int) -> Iterator[Piece]:

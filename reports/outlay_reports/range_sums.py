@@ -19,7 +19,7 @@ from datetime import datetime
 from hashlib import sha256
 from itertools import pairwise
 
-from outlay_kit.time_ranges import Piece, TimeRange, cover
+from outlay_kit.time_ranges import Piece, TimeRange, cover_each
 from outlay_reports.conversion import NO_CONVERSION, Conversion
 from outlay_reports.time_sql import between, next_minute, place, seconds
 from outlay_schemas.currency import USD, Currency
@@ -261,11 +261,10 @@ def _pieces(
 ) -> dict[Grain, list[list[TimeRange]]]:
     found: dict[Grain, list[list[TimeRange]]] = {}
     for n, part in enumerate(parts):
-        cuts = sorted({part.span.start, part.span.end, *(at for at in bounds if at in part.span)})
-        for low, high in pairwise(cuts):
-            piece = TimeRange(next_minute(low), next_minute(high))
-            for one in [Piece("minute", piece)] if ledger else cover(piece):
-                found.setdefault(one.grain, [[] for _ in parts])[n].append(one.span)
+        edges = {part.span.start, part.span.end, *(at for at in bounds if at in part.span)}
+        cuts = sorted({next_minute(at) for at in edges})
+        for one in [Piece("minute", TimeRange(cuts[0], cuts[-1]))] if ledger else cover_each(cuts):
+            found.setdefault(one.grain, [[] for _ in parts])[n].append(one.span)
     return found or {"minute": [[] for _ in parts]}
 
 

@@ -25,6 +25,8 @@ def place(column: str, edges: Sequence[int]) -> str:
 
 def next_minute(at: datetime) -> datetime:
     """Return the first whole minute at `at` or later: windows are whole minutes."""
+    if not (at.second or at.microsecond):
+        return at
     return datetime.fromtimestamp(-(-int(at.timestamp()) // 60) * 60, UTC)
 
 

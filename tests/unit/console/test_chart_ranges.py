@@ -1,5 +1,6 @@
 """Views cover what they say: in every time zone, to the minute."""
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_console.domain.view import RANGES, bucket_for, latest, starts_of
-from outlay_kit.time_ranges import TimeRange, cover, midnight, period_of
+from outlay_kit.time_ranges import Piece, TimeRange, cover, cover_each, grain_length, midnight, period_of
 
 NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"]
@@ -31,6 +32,34 @@ def test_pieces_add_up_to_exactly_the_span(a: datetime, b: datetime) -> None:
     if pieces:
         assert (pieces[0].span.start, pieces[-1].span.end) == (span.start, span.end)
     assert len(pieces) <= 5
+
+
+STEPS = st.sampled_from([60, 60, 3600, 3600, 86_400, 300, 5400])
+
+
+@given(MINUTES, st.lists(st.tuples(STEPS, st.integers(1, 30)), max_size=5), st.booleans())
+def test_between_cuts_each_piece_is_covered_alone(
+    start: datetime, runs: list[tuple[int, int]], whole: bool
+) -> None:
+    cuts = [start.replace(hour=0, minute=0) if whole else start]
+    for step, times in runs:
+        cuts += [cuts[-1] + timedelta(seconds=step) * n for n in range(1, times + 1)]
+    apart = [piece for low, high in pairwise(cuts) for piece in cover(TimeRange(low, high))]
+    assert list(windows_of(cover_each(cuts))) == list(windows_of(apart))
+
+
+def windows_of(pieces: Iterable[Piece]) -> Iterator[tuple[str, datetime]]:
+    """Name each window of pieces."""
+    for piece in pieces:
+        at = piece.span.start
+        while at < piece.span.end:
+            yield piece.grain, at
+            at += grain_length(piece.grain)
+
+
+def test_a_week_of_minutes_is_one_piece() -> None:
+    cuts = [datetime(2026, 11, 1, 3, 7, tzinfo=UTC) + timedelta(minutes=n) for n in range(7 * 1440 + 1)]
+    assert list(cover_each(cuts)) == [Piece("minute", TimeRange(cuts[0], cuts[-1]))]
 
 
 @pytest.mark.parametrize("zone", ZONES)
