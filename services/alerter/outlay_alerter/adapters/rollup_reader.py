@@ -2,9 +2,10 @@
 
 # ruff: noqa: S608 (what is pasted are names of our dimensions and views)
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -142,13 +143,23 @@ class RollupReader:
             measures=("cost", "events", "unpriced_events", "estimated_events"),
         )  # fmt: skip
         found: dict[Values, dict[datetime, Measure]] = {} if by else {(): {}}
-        for row in self._clickhouse.rows(query.sql, {**query.bound, "tenant": rule.tenant}):
-            used = {meter: Decimal(row[f"used{n}"]) for n, meter in enumerate(meters)}
-            measure = Measure(
-                to_pico(row["cost_0"]), row["events_0"], row["unpriced_events_0"], used,
-                estimated=row["estimated_events_0"],
-            )  # fmt: skip
-            found.setdefault(_values(row, by), {})[starts[row["bucket"]]] = measure
+        columns = self._clickhouse.columns(
+            f"SELECT * EXCEPT (cost_0), reinterpretAsInt128(toDecimal128(cost_0, 12)) AS pico FROM ({query.sql})",
+            {**query.bound, "tenant": rule.tenant},
+        )
+        buckets = columns["bucket"]
+        keys = (map(str, columns[f"k{n}"]) for n in range(len(by)))
+        names: Iterable[Values] = zip(*keys, strict=True) if by else repeat((), len(buckets))
+        counts = (columns[name] for name in ("pico", "events_0", "unpriced_events_0", "estimated_events_0"))
+        used: Iterable[Mapping[str, Decimal]] = repeat({}, len(buckets))
+        if meters:
+            amounts = zip(*(map(Decimal, columns[f"used{n}"]) for n in range(len(meters))), strict=True)
+            used = (dict(zip(meters, row, strict=True)) for row in amounts)
+        for values, bucket, cost, events, unpriced, estimated, quantities in zip(
+            names, buckets, *counts, used, strict=True
+        ):
+            measure = Measure(cost, events, unpriced, quantities, None, estimated)
+            found.setdefault(values, {})[starts[bucket]] = measure
         return found
 
     def firsts(self, rule: Watch, span: TimeRange) -> dict[Values, tuple[datetime, int]]:

@@ -12,7 +12,7 @@
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from math import asinh, copysign, isfinite, sinh
 
@@ -25,7 +25,7 @@ from outlay_alerter.detection.season_places import SeasonPlaces
 from outlay_alerter.detection.tuning import DAY, WEEK, Status, Tuning, Verdict
 
 _PASSES_OF_DAY, _PASSES_OF_WEEK = 9, 6
-_LONGER = 1.04
+LONGER = 1.04
 """A predictor of a longer cycle wins with an error up to so many times as high: it may be better once a week only."""
 _SMALL = 0.1
 """Below this share of the usual size the scale is linear."""
@@ -36,6 +36,10 @@ _DAYS = 110
 """Days that are remembered for what comes back each month."""
 _LARGEST = 60.0
 """Nothing that is likely is larger on the scale: 1e25 times what is usual."""
+Outlook = tuple[float, float, float]
+"""What is likely on the scale of the detector, and how far above and below of it is still ordinary."""
+Judgement = tuple[Verdict, float, list[Ring] | None]
+"""What a window is, its distance in multiples of the limit, and the levels that it returned to, if it did."""
 Consulted = Sequence[tuple[Predictor, int, float | None]]
 """Of each predictor: the place of a window in its season, and what is usual there."""
 
@@ -46,7 +50,7 @@ class Detector:
     def __init__(self, tuning: Tuning) -> None:
         self.tuning = tuning
         self._first: list[tuple[datetime, float]] = []
-        self._unit = 0.0
+        self.unit = 0.0
         """Where the scale turns from linear to logarithmic; 0: not known yet."""
         self._idle = False
         """Whether there was a whole history of nothing but zeros."""
@@ -101,31 +105,47 @@ class Detector:
             self._days[self._date(at)] = value if unusual else 0.0
             if len(self._days) > _DAYS:
                 del self._days[min(self._days)]
-        if not self._unit:
+        if not self.unit:
             self._first.append((at, value))
             if len(self._first) >= self.tuning.min_history:
                 self._begin()
         else:
-            if returned and self._left:
-                for predictor, level in zip(self.predictors, self._left.levels, strict=True):
+            if returned:
+                for predictor, level in zip(self.predictors, returned, strict=True):
                     predictor.level = level
                 self._left = None
-            self._remember(verdict, excess)
+            self._remember(excess, fired=verdict.fired, levels=self._levels)
             self._learn(at, self.scaled(value), usual=usual)
         return verdict
 
-    def _verdict(self, at: datetime, value: float) -> tuple[Verdict, float, bool]:
-        """Return what a window is, its distance in multiples of the limit, and whether it returned to a level."""
-        verdict, excess = self._judged(at, value) if self._unit else (self._unmeasured(value), 0.0)
+    def _verdict(self, at: datetime, value: float) -> Judgement:
+        """Return what a window is. It is not learned."""
+        if not self.unit:
+            return self._unmeasured(value), 0.0, None
+        outlook = self._outlook(at)
+        if outlook is None:
+            return Verdict("insufficient_history"), 0.0, None
+        verdict, excess = self.weigh(value, outlook)
         if not verdict.fired:
-            return verdict, excess, False
+            return verdict, excess, None
+        return self.excuse(at, value, verdict, excess, lambda levels: self._outlook(at, levels))
+
+    def excuse(
+        self, at: datetime, value: float, verdict: Verdict, excess: float,
+        by_levels: Callable[[Sequence[Ring]], Outlook | None],
+    ) -> Judgement:  # fmt: skip
+        """Return what a window that fired is in the end: it may return to an earlier level, or come back like others.
+
+        `by_levels` returns what is likely by other levels of the predictors.
+        """
         if excess and self._left and self._left.sign * excess < 0:
-            back, _ = self._judged(at, value, self._left.levels)
+            outlook = by_levels(self._left.levels)
+            back, _ = self.weigh(value, outlook) if outlook else (verdict, 0.0)
             if not back.fired:
-                return back, 0.0, True
+                return back, 0.0, self._left.levels
         if value >= 0 and excess >= 0:
             verdict = self._expected(at, value, verdict)
-        return verdict, excess, False
+        return verdict, excess, None
 
     def _expected(self, at: datetime, value: float, verdict: Verdict) -> Verdict:
         """Return what is ordinary all the same: a batch like others, or what comes back each month."""
@@ -141,24 +161,34 @@ class Detector:
             verdict, status="normal", expected=usual, upper=limit, score=min(verdict.score, 0.5)
         )
 
-    def _remember(self, verdict: Verdict, excess: float) -> None:
+    def note(
+        self, value: float, excess: float, *, fired: bool, returned: bool, levels: Callable[[], list[Ring]]
+    ) -> None:
+        """Remember a window that is learned elsewhere (`teaching.py`). `levels` returns those of the predictors."""
+        self._count(value, fired=fired)
+        if returned:
+            self._left = None
+        self._remember(excess, fired=fired, levels=levels)
+
+    def _remember(self, excess: float, *, fired: bool, levels: Callable[[], list[Ring]]) -> None:
         """Remember the episode, and the level that it left, for when it is over."""
         self._episodes.push(excess)
         if self._left:
             self._left.windows -= 1
             if self._left.windows == 0:
                 self._left = None
-        if verdict.fired and excess and (self._left is None or self._left.sign * excess < 0):
-            levels = [predictor.level.copy() for predictor in self.predictors]
-            self._left = LeftLevel(excess, levels, _LEFT * self.tuning.level_windows)
+        if fired and excess and (self._left is None or self._left.sign * excess < 0):
+            self._left = LeftLevel(excess, levels(), _LEFT * self.tuning.level_windows)
+
+    def _levels(self) -> list[Ring]:
+        return [predictor.level.copy() for predictor in self.predictors]
 
     def _count(self, value: float, *, fired: bool) -> None:
         """Count empty windows, and remember an ordinary value.
 
         Of an anomaly only its end makes one, for its own windows must not excuse it.
         """
-        self._seen = min(self._seen + 1, KEPT)
-        self._empty += ((value == 0) - self._empty) / self._seen
+        self._see(value)
         if fired:
             self._peak = max(self._peak, value)
             return
@@ -168,17 +198,26 @@ class Detector:
         if value:
             self._batches.append(value)
 
+    def _see(self, value: float) -> None:
+        self._seen = self._seen + 1 if self._seen < KEPT else KEPT
+        self._empty += ((value == 0) - self._empty) / self._seen
+
     def _date(self, at: datetime) -> date:
         return at.astimezone(self.tuning.zone).date()
 
-    def begin_with(self, values: Sequence[float]) -> bool:
-        """Begin with a whole first history that is learned elsewhere (`teaching.py`); False: it has no size."""
+    def begin_with(self, values: Sequence[float]) -> float:
+        """Begin with a whole first history that is learned elsewhere (`teaching.py`).
+
+        Returns the unit of its scale; 0: it has no size, and nothing was done.
+        """
         usual = usual_size(values)
         if usual:
-            self._unit = usual * _SMALL
-            for value in values:
-                self._count(value, fired=False)
-        return bool(usual)
+            self.unit = usual * _SMALL
+            self._batches.extend(value for value in values if value)
+            for value in values if 0 in values else ():
+                self._see(value)
+            self._seen = min(len(values), KEPT)
+        return self.unit
 
     def _begin(self) -> None:
         usual = usual_size([value for _, value in self._first])
@@ -186,7 +225,7 @@ class Detector:
             del self._first[0]  # nothing but zeros so far: the size is not known yet
             self._idle = True
             return
-        self._unit = (max(usual, self.tuning.min_change) if self._idle else usual) * _SMALL
+        self.unit = (max(usual, self.tuning.min_change) if self._idle else usual) * _SMALL
         values = [self.scaled(value) for _, value in self._first]
         for known in ([], self.predictors):  # twice: a spike of the first day is one only beside the others
             predictors = self.predictors = self._new_predictors() if known else self.predictors
@@ -211,27 +250,27 @@ class Detector:
         score = score if status == "anomaly" else min(score, 0.5)
         return Verdict(status, 0.0, 0.0 - least, least, score, after_nothing=True)
 
-    def _judged(
-        self, at: datetime, value: float, levels: Sequence[Ring] | None = None
-    ) -> tuple[Verdict, float]:
-        """Return what a window is, and its distance in multiples of the limit; `levels`: instead of those of now.
+    def _outlook(self, at: datetime, levels: Sequence[Ring] | None = None) -> Outlook | None:
+        """Return what is likely by the best predictor; `levels`: instead of those of now.
 
-        By other levels it is judged alone: the windows before it had another one.
+        By other levels a window is judged alone: the windows before it had another one.
         """
         where, consulted = self._consult(at)
         predictor, predicted = _best(consulted)
-        scaled, sensitivity = self.scaled(value), self.tuning.sensitivity
         if predictor is None:
-            return Verdict("insufficient_history"), 0.0
-        residuals, unit = predictor.residuals, predictor.unit(where)
+            return None
+        residuals, unit, sensitivity = predictor.residuals, predictor.unit(where), self.tuning.sensitivity
         if levels is not None:
             predicted += levels[self.predictors.index(predictor)].median() - predictor.level.median()
             up, down = residuals.limit
-            up, down = up / sensitivity * unit, down / sensitivity * unit
-        else:
-            up, down = residuals.rooms(sensitivity)
-            up, down = up * unit, down * unit
-        residual, expected = scaled - predicted, self._value(predicted)
+            return predicted, up / sensitivity * unit, down / sensitivity * unit
+        up, down = residuals.rooms(sensitivity)
+        return predicted, up * unit, down * unit
+
+    def weigh(self, value: float, outlook: Outlook) -> tuple[Verdict, float]:
+        """Return what a window is, and its distance in multiples of the limit."""
+        predicted, up, down = outlook
+        residual, expected = self.scaled(value) - predicted, self._value(predicted)
         excess = residual / (up if residual > 0 else down)
         more, less = self._episodes.usual
         up, down = up * more, down * less
@@ -270,10 +309,10 @@ class Detector:
 
     def scaled(self, value: float) -> float:
         """Return a value on the scale of the detector."""
-        return asinh(value / self._unit)
+        return asinh(value / self.unit)
 
     def _value(self, scaled: float) -> float:
-        return sinh(scaled if -_LARGEST < scaled < _LARGEST else copysign(_LARGEST, scaled)) * self._unit
+        return sinh(scaled if -_LARGEST < scaled < _LARGEST else copysign(_LARGEST, scaled)) * self.unit
 
 
 def _best(consulted: Consulted) -> tuple[Predictor | None, float]:
@@ -283,6 +322,6 @@ def _best(consulted: Consulted) -> tuple[Predictor | None, float]:
     for predictor, _, above in consulted:
         if above is None or not predictor.residuals.ready:
             continue
-        if best is None or predictor.error < best.error * _LONGER:
+        if best is None or predictor.error < best.error * LONGER:
             best, says = predictor, predictor.level.median() + above
     return best, says

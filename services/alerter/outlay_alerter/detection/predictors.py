@@ -8,6 +8,7 @@ So a series without a weekly season loses nothing, and one week of history is en
 from array import array
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 from math import inf, sqrt
 
 from outlay_alerter.detection.robust_stats import MANY, Ring, Season
@@ -41,6 +42,19 @@ SUSPECT = 0.6
 """From this share of its limit on, a mean is not taken for usual."""
 
 
+@lru_cache(16)
+def _means(spans: Spans) -> tuple[Sequence[tuple[int, int, int]], Sequence[int], Sequence[float]]:
+    """Return how means are kept.
+
+    Number, windows and windows from one mean to the next of each span but the first; how many means are kept of each
+    span; and how many of them tell how such means are spread.
+    """
+    longer = [(n, span, max(1, span // _APART)) for n, (span, _, _) in enumerate(spans)][1:]
+    strides = [1, *(stride for _, _, stride in longer)]
+    needs = [max(READY, 4 * span) / n for (span, _, _), n in zip(spans, strides, strict=True)]
+    return longer, [KEPT // stride for stride in strides], needs
+
+
 class Residuals:
     """The newest residuals of one way to predict: how far from its prediction recent windows were.
 
@@ -57,14 +71,8 @@ class Residuals:
 
     def __init__(self, spans: Spans) -> None:
         self._spans = spans
-        self.longer = [(n, span, max(1, span // _APART)) for n, (span, _, _) in enumerate(spans)][1:]
-        """Number, windows and windows from one mean to the next of each span but the first."""
-        strides = [1, *(stride for _, _, stride in self.longer)]
-        self.sizes = [KEPT // stride for stride in strides]
-        """How many means are kept of each span."""
+        self.longer, self.sizes, self.needs = _means(spans)
         self._rings = [Ring(size, "f") for size in self.sizes]
-        self.needs = [max(READY, 4 * span) / n for (span, _, _), n in zip(spans, strides, strict=True)]
-        """How many means tell how such means are spread."""
         self._recent: deque[float] = deque([0.0] * (spans[-1][0] - 1))
         self._pushed = 0
         self._before = [0.0] * len(spans)
@@ -85,11 +93,13 @@ class Residuals:
         limits: list[tuple[float, float, float]], counts: tuple[int, int, int],
     ) -> "Residuals":  # fmt: skip
         """Return those of which so much is known. `counts`: all, suspected, and since the limits were found."""
-        found = cls(spans)
+        found = cls.__new__(cls)
+        found._spans = spans
+        found.longer, found.sizes, found.needs = _means(spans)
         found._rings, found._recent, found._before, found._limits = rings, deque(recent), before, limits
         found._pushed, found._suspected, found._stale = counts
         found.ready = bool(limits)
-        found.limit = limits[0][1:] if limits else found.limit
+        found.limit = limits[0][1:] if limits else (inf, inf)
         return found
 
     def rooms(self, sensitivity: float) -> tuple[float, float]:
@@ -193,16 +203,13 @@ class Predictor:
         self._held = len(values)
 
     def know(
-        self, season: Season, values: Sequence[float], *, level: Sequence[float], far: Sequence[float],
-        passed: bytearray, seen: int, error: float, residuals: Residuals,
+        self, season: Season, base: Ring, level: Ring, *, far: bytes, passed: bytearray, turn: int, seen: int,
+        error: float, residuals: Residuals,
     ) -> None:  # fmt: skip
-        """Take what was learned of its first `values` elsewhere: the same as from `prime` and `learn`."""
-        self.prime(values, residuals)
-        if self.cycle:
-            self._held, self._turn = 0, len(values) % self.stride
-        self._season, self.level = season, Ring.of(self.level_windows, "d", level[-self.level_windows :])
+        """Take what was learned elsewhere: the same as from `prime` and `learn`. `far`: doubles."""
+        self._season, self._base, self.level = season, base, level
         self._far, self._passed = array("d", far), bytearray(passed)
-        self._seen, self.error = seen, error
+        self._turn, self._seen, self.error, self.residuals = turn, seen, error, residuals
 
     def usual(self, places: Sequence[int], reference: float | None = None) -> float | None:
         """Return what is usual in a season, above its level; None: not known yet. The first place that is known counts.

@@ -12,38 +12,40 @@ from typing import Literal
 
 TO_SIGMA = 1.4826
 """Turns a median absolute deviation into a standard deviation of the normal distribution."""
+Kind = Literal["d", "f"]
 
 
 class Ring:
     """The newest `size` values, kept in order of age and of size."""
 
-    __slots__ = ("_by_age", "_by_size", "_median", "_size")
+    __slots__ = ("_by_size", "_median", "_size", "by_age")
 
-    def __init__(self, size: int, kind: Literal["d", "f"] = "d") -> None:
+    def __init__(self, size: int, kind: Kind = "d") -> None:
         """`kind`: as in `array`; "f" takes half of the memory and keeps seven digits."""
         self._size = size
-        self._by_age = array(kind)
+        self.by_age = array(kind)
         self._by_size = array(kind)
         self._median: float | None = 0.0
 
     def __len__(self) -> int:
-        return len(self._by_age)
+        return len(self.by_age)
 
     @classmethod
-    def of(cls, size: int, kind: Literal["d", "f"], values: Sequence[float]) -> "Ring":
-        """Return one with these values, the oldest first, at most `size`."""
+    def of(cls, size: int, kind: Kind, values: "array[float]", by_size: "array[float] | None" = None) -> "Ring":
+        """Return one with these values, the oldest first, at most `size`; `by_size`: the same ones in order."""
         ring = cls(size, kind)
-        ring._by_age, ring._by_size = array(kind, values), array(kind, sorted(values))
+        ring.by_age = values
+        ring._by_size = array(kind, sorted(values)) if by_size is None else by_size
         ring._median = None if values else 0.0
         return ring
 
     def copy(self) -> "Ring":
         """Return one with the same values."""
-        return Ring.of(self._size, "d", self._by_age)
+        return Ring.of(self._size, "d", self.by_age[:], self._by_size[:])
 
     def push(self, value: float) -> None:
         """Add a value; the oldest goes if there are too many."""
-        ages, sizes = self._by_age, self._by_size
+        ages, sizes = self.by_age, self._by_size
         ages.append(value)
         if len(ages) > self._size:
             del sizes[bisect_left(sizes, ages.pop(0))]

@@ -10,7 +10,7 @@ import msgspec
 Direction = Literal["up", "down", "both"]
 Status = Literal["insufficient_history", "missing", "normal", "anomaly", "below_minimum", "expected"]
 
-Spans = Sequence[tuple[int, float, float]]
+Spans = tuple[tuple[int, float, float], ...]
 """Over how many windows residuals are averaged; how many spreads are too many; and by how much a mean must
 also be beyond all but the most extreme recent ones. The first span is of one window."""
 

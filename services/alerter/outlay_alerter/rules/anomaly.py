@@ -1,5 +1,6 @@
 """Anomalies: spending that is not what the time of the day and of the week make likely."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -66,23 +67,28 @@ class _Evaluator(base.Evaluator[Anomaly]):
         self._marked = marked
         windows = view.windows(rule, spec.grain, since, current.start)
         over = view.seen(timedelta(minutes=spec.settle_minutes))
-        result.left_out = self._admit(windows, known, over)
         speak_from = current.start - current.length * LOOK_BACK
-        done = sum(at + windows.length <= over for at in windows.starts)
+        done = bisect_right(windows.starts, over - windows.length)
+        history_ends = min(done, bisect_left(windows.starts, speak_from))
+        result.left_out = self._admit(windows, known, history_ends)
+        nothing = [EMPTY] * len(windows.starts)
         for values, one in self._watched.items():
-            line = windows.lines.get(values) or [EMPTY] * len(windows.starts)
-            costs = [None if measure is None else measure.cost for measure in line]
-            result.findings += one.feed(zip(windows.starts[:done], costs[:done], strict=True), speak_from)
+            line = windows.lines.get(values, nothing)
+            begin = bisect_left(windows.starts, one.next)
+            costs = [None if measure is None else measure.cost for measure in line[begin:done]]
+            result.findings += one.feed(zip(windows.starts[begin:done], costs, strict=True), speak_from)
             if done == len(windows.starts) - 1:
-                result.findings += one.peek(current.start, costs[-1] or 0)
+                newest = line[-1]
+                result.findings += one.peek(current.start, newest.cost if newest else 0)
             if one.judged:
                 result.judged.append(one.judged)
         return result
 
-    def _admit(self, windows: Windows, known: Mapping[str, AlertRecord], over: datetime) -> int:
+    def _admit(self, windows: Windows, known: Mapping[str, AlertRecord], history_ends: int) -> int:
         """Begin to watch the scopes that are new, and return how many exceed the limit.
 
-        Each is watched from its first window: before it there was no such scope.
+        Each is watched from its first window: before it there was no such scope. The first `history_ends` windows only
+        teach.
         """
         rule, fresh = self._rule, {v: line for v, line in windows.lines.items() if v not in self._watched}
         if not fresh:
@@ -98,29 +104,28 @@ class _Evaluator(base.Evaluator[Anomaly]):
             begin = windows.starts[first]
             line = Key(rule.tenant, rule.id, scope, begin, LEVEL).line()
             since = open_since(opened, rule, scope, LEVEL)
+            meant = expected.get(line, ())
             self._watched[values] = WatchedScope(
-                rule, scope, begin, windows.length, open_since=since, expected=expected.get(line, ())
+                rule, scope, begin, windows.length, open_since=since, expected=meant
             )
-            if since is None:
+            if since is None and not meant:
                 together[first].append(values)
         for first, scopes in together.items():
             if len(scopes) >= _TOGETHER:
-                self._teach(scopes, windows, first, over)
+                self._teach(scopes, windows, range(first, history_ends))
         return max(0, len(fresh) - room)
 
-    def _teach(self, scopes: Sequence[Values], windows: Windows, first: int, over: datetime) -> None:
-        """Teach scopes that begin with the same window their first history at once, if all of it is over."""
+    def _teach(self, scopes: Sequence[Values], windows: Windows, history: range) -> None:
+        """Teach scopes that begin with the same window their history at once."""
         watched = [self._watched[values] for values in scopes]
-        end = first + watched[0].min_history
-        if end > len(windows.starts) or windows.starts[end - 1] + windows.length > over:
-            return
-        lines = (windows.lines[values][first:end] for values in scopes)
-        costs = [[nan if measure is None else measure.cost / PICO for measure in line] for line in lines]
-        for one, taught in zip(
-            watched, teach([w.detector for w in watched], windows.starts[first:end], costs), strict=True
-        ):
+        starts = windows.starts[history.start : history.stop]
+        costs = [
+            [nan if m is None else m.cost / PICO for m in windows.lines[values][history.start : history.stop]]
+            for values in scopes
+        ]
+        for one, taught in zip(watched, teach([w.detector for w in watched], starts, costs), strict=True):
             if taught:
-                one.next = windows.starts[end - 1] + _NEXT
+                one.next = starts[taught - 1] + _NEXT
 
 
 KIND = Kind(schema.Anomaly, _Evaluator)
@@ -153,7 +158,7 @@ class WatchedScope:
             int(length.total_seconds()), float(spec.sensitivity), float(spec.min_usd), spec.direction, self._zone,
             frozenset(spec.holidays),
         )  # fmt: skip
-        self.detector, self.min_history = Detector(tuning), tuning.min_history
+        self.detector = Detector(tuning)
         self.next = begin
         """No window that starts before this is fed."""
         self.judged: Judged | None = None

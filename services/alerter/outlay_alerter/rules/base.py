@@ -32,7 +32,7 @@ LOOK_BACK = 3
 """How many of the newest windows are judged live: older ones are history."""
 
 
-class Measure(msgspec.Struct, frozen=True):
+class Measure(msgspec.Struct, frozen=True, gc=False):
     """What one scope used in one window. `cost` is pico-USD."""
 
     cost: int = 0

@@ -19,6 +19,8 @@ from outlay_schemas.money import PICO
 START = datetime(2026, 3, 4, tzinfo=UTC)
 """A Wednesday."""
 KINDS = ("daily", "spikes", "shift", "sparse", "nothing", "gap")
+LATER = ("falls", "bursts", "returns", "late gap")
+"""What happens after the first history."""
 
 
 def made(kind: str, count: int, step: int, seed: int) -> list[float]:
@@ -34,33 +36,46 @@ def made(kind: str, count: int, step: int, seed: int) -> list[float]:
         values[n] *= 0 if kind == "nothing" or (kind == "sparse" and n % 3) else 1
     values[-9] *= 7
     values[-5:] = [value * 0.2 for value in values[-5:]]
+    first = Tuning(step).min_history
+    for n in range(first, count):
+        values[n] *= 0.3 if kind == "falls" and n % 100 < 20 else 5 if kind == "bursts" and n % 24 < 2 else 1
+        values[n] *= 3 if kind == "returns" and n < first + Tuning(step).level_windows * 2 else 1
+    if kind == "late gap" and count > first + 20:
+        values[first + 20] = math.nan
     if kind == "gap":
         values[7] = math.nan
     return values
 
 
-@pytest.mark.parametrize(("step", "seed"), [(3600, 1), (3600, 2), (900, 3)])
-def test_what_is_taught_side_by_side_is_what_each_learns_alone(step: int, seed: int) -> None:
-    tuning, more = Tuning(step), 30
-    first = tuning.min_history
-    starts = [START + timedelta(seconds=step * n) for n in range(first + more)]
-    series = [made(kind, first + more, step, seed) for kind in KINDS]
+@pytest.mark.parametrize(("step", "seed", "more"), [(3600, 1, 0), (3600, 2, 260), (900, 3, 500)])
+def test_what_is_taught_side_by_side_is_what_each_learns_alone(step: int, seed: int, more: int) -> None:
+    """`more`: windows beyond the first history that are taught, too."""
+    tuning = Tuning(step, sensitivity=1.25, min_change=0.5)
+    first, after = tuning.min_history, 30
+    taken = first + more
+    starts = [START + timedelta(seconds=step * n) for n in range(taken + after)]
+    series = [made(kind, len(starts), step, seed) for kind in (*KINDS, *LATER)]
     together, alone = ([Detector(tuning) for _ in series] for _ in range(2))
-    taught = teach(together, starts[:first], [values[:first] for values in series])
-    assert taught == [kind not in {"nothing", "gap"} for kind in KINDS]
+    taught = teach(together, starts[:taken], [values[:taken] for values in series])
+    assert [taught[n] for n, kind in enumerate(KINDS)] == [
+        0 if kind in {"nothing", "gap"} else taken for kind in KINDS
+    ]
+    fired = 0
     for n, values in enumerate(series):
-        if taught[n]:
-            expected = [alone[n].update(at, value) for at, value in zip(starts, values, strict=True)]
-            found = [
-                together[n].update(at, value)
-                for at, value in zip(starts[first:], values[first:], strict=True)
-            ]
-            assert found == expected[first:]
-            assert found[-9].fired or KINDS[n] != "daily"
+        expected = [alone[n].update(at, value) for at, value in zip(starts, values, strict=True)]
+        begin = taught[n]
+        rest = zip(starts[begin:], values[begin:], strict=True)
+        assert [together[n].update(at, value) for at, value in rest] == expected[begin:]
+        assert expected[-9].fired or n or more
+        fired += sum(one.fired for one in expected[first:taken])
+    if more:
+        assert fired > 20  # what was taught holds anomalies
+        assert first <= taught[-2] < taken  # it came back to an earlier level
+        assert taught[-1] == first + 20  # it has a gap
 
 
 def test_days_are_left_to_each() -> None:
-    assert teach([Detector(Tuning(86_400))], [START], [[1.0]]) == [False]
+    assert teach([Detector(Tuning(86_400))], [START], [[1.0]]) == [0]
 
 
 def test_many_scopes_fire_as_one_alone_does() -> None:
