@@ -80,9 +80,7 @@ class ClickHouseClient:
         self, sql: str, parameters: Mapping[str, object] | None = None, settings: Settings = None
     ) -> dict[str, Sequence[Any]]:
         """Return the columns of a query by name: of many rows, in half of the time of `rows`."""
-        found = self._call(
-            "query", sql, parameters=parameters, settings=settings, column_oriented=True
-        )
+        found = self._call("query", sql, parameters=parameters, settings=settings, column_oriented=True)
         names = found.column_names
         return dict(zip(names, found.result_columns or [()] * len(names), strict=True))
 

@@ -148,15 +148,15 @@ class RollupReader:
             {**query.bound, "tenant": rule.tenant},
         )
         buckets = columns["bucket"]
-        keys = (map(str, columns[f"k{n}"]) for n in range(len(by)))
-        names: Iterable[Values] = zip(*keys, strict=True) if by else repeat((), len(buckets))
+        parts = [map(str, columns[f"k{n}"]) for n in range(len(by))]
+        scopes: Iterable[Values] = zip(*parts, strict=True) if by else repeat((), len(buckets))
         counts = (columns[name] for name in ("pico", "events_0", "unpriced_events_0", "estimated_events_0"))
         used: Iterable[Mapping[str, Decimal]] = repeat({}, len(buckets))
         if meters:
             amounts = zip(*(map(Decimal, columns[f"used{n}"]) for n in range(len(meters))), strict=True)
             used = (dict(zip(meters, row, strict=True)) for row in amounts)
         for values, bucket, cost, events, unpriced, estimated, quantities in zip(
-            names, buckets, *counts, used, strict=True
+            scopes, buckets, *counts, used, strict=True
         ):
             measure = Measure(cost, events, unpriced, quantities, None, estimated)
             found.setdefault(values, {})[starts[bucket]] = measure

@@ -7,26 +7,28 @@
    window far off is a spike, many that are a little off are a shift or a drift.
 4. The level is a median, so a shift that lasts is learned after half of its windows and a spike never is.
 5. The season learns extremes only up to the limit.
-6. Batches, monthly jobs, a return to an earlier level and frequent bursts are ordinary
-   (`recurrence.py`).
+6. What a predictor that is about as good explains is ordinary (`outlook.py`), and so are batches, monthly
+   jobs, a return to an earlier level and frequent bursts (`recurrence.py`).
+7. A value far above all of the last four weeks is a spike in any series (`records.py`).
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from math import asinh, copysign, isfinite, sinh
 
 from msgspec import structs
 
+from outlay_alerter.detection import outlook as outlooks
+from outlay_alerter.detection.outlook import Consulted, Outlook
 from outlay_alerter.detection.predictors import KEPT, Predictor
+from outlay_alerter.detection.records import LEAST_RECORD, Records
 from outlay_alerter.detection.recurrence import ALIKE, Episodes, LeftLevel, limit_of, monthly_peak
 from outlay_alerter.detection.robust_stats import Ring, usual_size
 from outlay_alerter.detection.season_places import SeasonPlaces
-from outlay_alerter.detection.tuning import DAY, WEEK, Status, Tuning, Verdict
+from outlay_alerter.detection.tuning import DAY, UNKNOWN, WEEK, Status, Tuning, Verdict, after_nothing
 
 _PASSES_OF_DAY, _PASSES_OF_WEEK = 9, 6
-LONGER = 1.04
-"""A predictor of a longer cycle wins with an error up to so many times as high: it may be better once a week only."""
 _SMALL = 0.1
 """Below this share of the usual size the scale is linear."""
 _LEFT = 4
@@ -36,12 +38,8 @@ _DAYS = 110
 """Days that are remembered for what comes back each month."""
 _LARGEST = 60.0
 """Nothing that is likely is larger on the scale: 1e25 times what is usual."""
-Outlook = tuple[float, float, float]
-"""What is likely on the scale of the detector, and how far above and below of it is still ordinary."""
 Judgement = tuple[Verdict, float, list[Ring] | None]
 """What a window is, its distance in multiples of the limit, and the levels that it returned to, if it did."""
-Consulted = Sequence[tuple[Predictor, int, float | None]]
-"""Of each predictor: the place of a window in its season, and what is usual there."""
 
 
 class Detector:
@@ -59,6 +57,7 @@ class Detector:
         self._consulted: tuple[datetime, int, Consulted] | None = None
         """What the predictors say of a window, and where its noise is, until one is learned."""
         self._episodes = Episodes(tuning.step, *tuning.usual_episodes)
+        self.records = Records(tuning)
         self._left: LeftLevel | None = None
         self._batches: deque[float] = deque(maxlen=_BATCHES)
         """The newest values that are not zero; of an anomaly one, the highest, once it is over."""
@@ -70,20 +69,17 @@ class Detector:
         """Of windows of a day: what each unusual day of the last months had, the others 0."""
 
     def _new_predictors(self) -> list[Predictor]:
-        step, levels, spans = self.tuning.step, self.tuning.level_windows, self.tuning.spans
-        noises = self.places.noises
-        predictors = [Predictor(0, 0, levels, spans, places=0, noises=noises)]
+        tuning, step, seasons = self.tuning, self.tuning.step, [(0, 0, 0)]
         if step < DAY:
-            places = self.places.day
-            predictors.append(
-                Predictor(DAY // step, _PASSES_OF_DAY, levels, spans, places=places, noises=noises)
-            )
+            seasons.append((DAY // step, _PASSES_OF_DAY, self.places.day))
         if step <= DAY:
-            places = self.places.week
-            predictors.append(
-                Predictor(WEEK // step, _PASSES_OF_WEEK, levels, spans, places=places, noises=noises)
+            seasons.append((WEEK // step, _PASSES_OF_WEEK, self.places.week))
+        return [
+            Predictor(
+                cycle, passes, tuning.level_windows, tuning.spans, places=places, noises=self.places.noises
             )
-        return predictors
+            for cycle, passes, places in seasons
+        ]
 
     def judge(self, at: datetime, value: float | None) -> Verdict:
         """Judge a window without learning from it: one that is still filling."""
@@ -100,6 +96,7 @@ class Detector:
             return Verdict("missing")
         verdict, excess, returned = self._verdict(at, value)
         self._count(value, fired=verdict.fired)
+        self.records.push(value)
         if self.tuning.step == DAY:
             unusual = excess > 1 or verdict.expected is None or value > ALIKE * verdict.expected
             self._days[self._date(at)] = value if unusual else 0.0
@@ -121,26 +118,38 @@ class Detector:
     def _verdict(self, at: datetime, value: float) -> Judgement:
         """Return what a window is. It is not learned."""
         if not self.unit:
-            return self._unmeasured(value), 0.0, None
-        outlook = self._outlook(at)
-        if outlook is None:
-            return Verdict("insufficient_history"), 0.0, None
-        verdict, excess = self.weigh(value, outlook)
+            return (after_nothing(self.tuning, value) if self._idle else UNKNOWN), 0.0, None
+        where, consulted = self._consult(at)
+        best, above = outlooks.best_of(consulted)
+        if best is None:
+            return UNKNOWN, 0.0, None
+        sensitivity = self.tuning.sensitivity
+        outlook = outlooks.outlook_by(best, above, where, sensitivity)
+
+        def by_levels(levels: Sequence[Ring]) -> Outlook:
+            predicted = outlook[0] + levels[self.predictors.index(best)].median() - best.level.median()
+            return outlooks.alone(best, predicted, where, sensitivity)
+
+        return self.decide(
+            at, value, outlook, outlooks.others(consulted, best, where, sensitivity), by_levels
+        )
+
+    def decide(
+        self, at: datetime, value: float, outlook: Outlook, found: Iterable[Outlook],
+        by_levels: Callable[[Sequence[Ring]], Outlook],
+    ) -> Judgement:  # fmt: skip
+        """Return what a window is, which is not learned.
+
+        `outlook`: by the best predictor; `found`: by the others that are about as good; `by_levels` returns it by other
+        levels of the predictors.
+        """
+        verdict, excess = self._weigh(value, outlook)
+        if abs(excess) > 1 and (other := outlooks.explained_by(self.scaled(value), outlook, found)):
+            verdict, excess = self._weigh(value, other)
         if not verdict.fired:
             return verdict, excess, None
-        return self.excuse(at, value, verdict, excess, lambda levels: self._outlook(at, levels))
-
-    def excuse(
-        self, at: datetime, value: float, verdict: Verdict, excess: float,
-        by_levels: Callable[[Sequence[Ring]], Outlook | None],
-    ) -> Judgement:  # fmt: skip
-        """Return what a window that fired is in the end: it may return to an earlier level, or come back like others.
-
-        `by_levels` returns what is likely by other levels of the predictors.
-        """
         if excess and self._left and self._left.sign * excess < 0:
-            outlook = by_levels(self._left.levels)
-            back, _ = self.weigh(value, outlook) if outlook else (verdict, 0.0)
+            back, _ = self._weigh(value, by_levels(self._left.levels))
             if not back.fired:
                 return back, 0.0, self._left.levels
         if value >= 0 and excess >= 0:
@@ -166,6 +175,7 @@ class Detector:
     ) -> None:
         """Remember a window that is learned elsewhere (`teaching.py`). `levels` returns those of the predictors."""
         self._count(value, fired=fired)
+        self.records.push(value)
         if returned:
             self._left = None
         self._remember(excess, fired=fired, levels=levels)
@@ -214,6 +224,8 @@ class Detector:
         if usual:
             self.unit = usual * _SMALL
             self._batches.extend(value for value in values if value)
+            for value in values:
+                self.records.push(value)
             for value in values if 0 in values else ():
                 self._see(value)
             self._seen = min(len(values), KEPT)
@@ -236,44 +248,14 @@ class Detector:
                 self._learn(at, value)
         self._first.clear()
 
-    def _unmeasured(self, value: float) -> Verdict:
-        """Judge a window while no size is known: after a whole history of zeros, by the least change alone."""
-        if not self._idle:
-            return Verdict("insufficient_history")
-        least = self.tuning.min_change
-        if not value:
-            return Verdict("normal", 0.0, 0.0 - least, least, after_nothing=True)
-        score = abs(value) / (abs(value) + least)
-        status: Status = "normal"
-        if self.tuning.direction in ("both", "up" if value > 0 else "down"):
-            status = "anomaly" if abs(value) >= least else "below_minimum"
-        score = score if status == "anomaly" else min(score, 0.5)
-        return Verdict(status, 0.0, 0.0 - least, least, score, after_nothing=True)
-
-    def _outlook(self, at: datetime, levels: Sequence[Ring] | None = None) -> Outlook | None:
-        """Return what is likely by the best predictor; `levels`: instead of those of now.
-
-        By other levels a window is judged alone: the windows before it had another one.
-        """
-        where, consulted = self._consult(at)
-        predictor, predicted = _best(consulted)
-        if predictor is None:
-            return None
-        residuals, unit, sensitivity = predictor.residuals, predictor.unit(where), self.tuning.sensitivity
-        if levels is not None:
-            predicted += levels[self.predictors.index(predictor)].median() - predictor.level.median()
-            up, down = residuals.limit
-            return predicted, up / sensitivity * unit, down / sensitivity * unit
-        up, down = residuals.rooms(sensitivity)
-        return predicted, up * unit, down * unit
-
-    def weigh(self, value: float, outlook: Outlook) -> tuple[Verdict, float]:
+    def _weigh(self, value: float, outlook: Outlook) -> tuple[Verdict, float]:
         """Return what a window is, and its distance in multiples of the limit."""
         predicted, up, down = outlook
         residual, expected = self.scaled(value) - predicted, self._value(predicted)
-        excess = residual / (up if residual > 0 else down)
         more, less = self._episodes.usual
-        up, down = up * more, down * less
+        room = max(self.scaled(self.records.limit) - predicted, up * LEAST_RECORD)
+        excess = residual / (min(up, room) if residual > 0 else down)
+        up, down = min(up * more, room), down * less
         share = abs(residual) / (up if residual > 0 else down)
         status: Status = "normal"
         if share > 1 and self.tuning.direction in ("both", "up" if residual > 0 else "down"):
@@ -313,15 +295,3 @@ class Detector:
 
     def _value(self, scaled: float) -> float:
         return sinh(scaled if -_LARGEST < scaled < _LARGEST else copysign(_LARGEST, scaled)) * self.unit
-
-
-def _best(consulted: Consulted) -> tuple[Predictor | None, float]:
-    """Return the predictor with the lowest recent error, and its prediction."""
-    best: Predictor | None = None
-    says = 0.0
-    for predictor, _, above in consulted:
-        if above is None or not predictor.residuals.ready:
-            continue
-        if best is None or predictor.error < best.error * LONGER:
-            best, says = predictor, predictor.level.median() + above
-    return best, says

@@ -1,15 +1,14 @@
 """Predictors of many series side by side: what `predictors.py` keeps of one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from outlay_alerter.detection import predictors as one
 from outlay_alerter.detection import robust_stats as stats
-from outlay_alerter.detection.detector import LONGER, Outlook
-from outlay_alerter.detection.many_series import Array, LevelsOfMany, ResidualsOfMany, SeasonOfMany
+from outlay_alerter.detection.many_series import Array, LevelsOfMany, ResidualsOfMany, Rows, SeasonOfMany
+from outlay_alerter.detection.outlook import COMPARABLE, LONGER, Outlook
 from outlay_alerter.detection.tuning import Spans
 
 
@@ -99,56 +98,70 @@ class PredictorOfMany:
         )  # fmt: skip
 
 
+Lines = tuple[Array, Array, Array]
+"""`Outlook` of many series."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outlooks:
-    """`Outlook` of many series, each by its best predictor."""
+    """What is likely of one window of many series, each by its best predictor."""
 
-    predicted: Array
-    up: Array
-    down: Array
-    best: NDArray[np.intp]
-    """The number of the predictor of each."""
-    level: Array
-    """Its level."""
-    alone: tuple[Array, Array]
-    """The limits above and below, whatever was before."""
+    learners: Sequence[PredictorOfMany]
+    by: Sequence[Lines | None]
+    """By each predictor; None: it says nothing."""
+    best: Rows
+    """The number of the best predictor of each."""
+    where: int
+    """The place that the noise depends on."""
+    sensitivity: float
 
-    def excesses(self, scaled: Array) -> Array:
+    def excesses(self, scaled: Array) -> list[float]:
         """Return the distance of each value from what is likely, in multiples of the limit."""
-        residual = scaled - self.predicted
-        found: Array = residual / np.where(residual > 0, self.up, self.down)
+        lines, rows = [one or self.by[0] for one in self.by], np.arange(len(self.best))
+        predicted, up, down = (np.stack(many)[self.best, rows] for many in zip(*lines, strict=True))
+        residual = scaled - predicted
+        found: list[float] = (residual / np.where(residual > 0, up, down)).tolist()
         return found
 
     def of(self, row: int) -> Outlook:
         """Return that of one series."""
-        return float(self.predicted[row]), float(self.up[row]), float(self.down[row])
+        return self._of(self.by[self.best[row]], row)
+
+    def _of(self, lines: Lines | None, row: int) -> Outlook:
+        predicted, up, down = lines or (np.zeros(row + 1),) * 3
+        return float(predicted[row]), float(up[row]), float(down[row])
+
+    def others(self, row: int) -> Iterator[Outlook]:
+        """Return those of one series by the predictors that are about as good. See `outlook.others`."""
+        best = self.best[row]
+        most = COMPARABLE * self.learners[best].error[row]
+        for n, lines in enumerate(self.by):
+            if lines is not None and n != best and self.learners[n].error[row] < most:
+                yield self._of(lines, row)
 
     def by_levels(self, row: int, levels: Sequence[stats.Ring]) -> Outlook:
-        """Return that of one series by other levels of its predictors."""
-        other = levels[self.best[row]].median() - float(self.level[row])
-        return float(self.predicted[row]) + other, float(self.alone[0][row]), float(self.alone[1][row])
+        """Return that of one series by other levels of its predictors. See `outlook.alone`."""
+        n = int(self.best[row])
+        learner, unit = self.learners[n], float(self.learners[n].unit(self.where)[row])
+        up, down = (float(limit[row]) / self.sensitivity * unit for limit in learner.residuals.limit)
+        return self.of(row)[0] + (levels[n].median() - float(learner.level.median()[row])), up, down
 
 
-def best_of(
+def outlooks(
     learners: Sequence[PredictorOfMany], said: Sequence[Array | None], where: int, sensitivity: float
 ) -> Outlooks:
-    """Return the outlook of each series by the predictor with the lowest recent error.
+    """Return the outlooks of many series after their first history, in which each learned its level.
 
-    `said`: what is usual by each predictor. That of the level knows something after the first history.
+    `said`: what is usual by each predictor.
     """
-    found: list[tuple[Array, ...]] = []
-    best, error = np.zeros(len(learners[0].error), np.intp), learners[0].error
+    by: list[Lines | None] = []
+    best, limit = np.zeros(len(learners[0].error), np.intp), learners[0].error * LONGER
     for n, (learner, above) in enumerate(zip(learners, said, strict=True)):
         if above is None or not learner.residuals.ready:
-            found.append(found[0])
+            by.append(None)
             continue
-        unit, level = learner.unit(where), learner.level.median()
-        (high, low), (up, down) = learner.residuals.limit, learner.residuals.rooms(sensitivity)
-        found.append(
-            (level + above, up * unit, down * unit, level, high / sensitivity * unit, low / sensitivity * unit)
-        )
-        better = learner.error < error * LONGER
-        best, error = np.where(better, n, best), np.where(better, learner.error, error)
-    lines = np.arange(len(best))
-    predicted, up, down, level, high, low = (np.stack(many)[best, lines] for many in zip(*found, strict=True))
-    return Outlooks(predicted, up, down, best, level, (high, low))
+        unit, (up, down) = learner.unit(where), learner.residuals.rooms(sensitivity)
+        by.append((learner.level.median() + above, up * unit, down * unit))
+        better = learner.error < limit
+        best, limit = np.where(better, n, best), np.where(better, learner.error * LONGER, limit)
+    return Outlooks(learners, by, best, where, sensitivity)

@@ -183,9 +183,7 @@ class ResidualsOfMany:
 
     def of(self, row: int) -> one.Residuals:
         """Return those of one series."""
-        limits = (
-            [(float(a), float(b), float(c)) for a, b, c in self._limits[:, :, row]] if self.ready else []
-        )
+        limits = [(float(a), float(b), float(c)) for a, b, c in self._limits[:, :, row]] if self.ready else []
         return one.Residuals.of(
             self._spans,
             rings=[ring.ring(row) for ring in self._rings],
@@ -247,9 +245,7 @@ class SeasonOfMany:
                 count = self.counts[self._place]
                 passed = now[0] if len(now) == 1 else median(np.stack(now, axis=1))
                 self._values[self._place, :, count % self._passes] = passed
-                self.counts[self._place] = (
-                    count + 1 if count < 2 * self._passes else count + 1 - self._passes
-                )
+                self.counts[self._place] = count + 1 if count < 2 * self._passes else count + 1 - self._passes
             self._place, self._now = place, []
         self._now.append(value)
 

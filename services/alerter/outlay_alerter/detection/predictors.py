@@ -69,10 +69,10 @@ class Residuals:
         "limit", "longer", "needs", "ready", "sizes",
     )  # fmt: skip
 
-    def __init__(self, spans: Spans) -> None:
+    def __init__(self, spans: Spans, rings: list[Ring] | None = None) -> None:
         self._spans = spans
         self.longer, self.sizes, self.needs = _means(spans)
-        self._rings = [Ring(size, "f") for size in self.sizes]
+        self._rings = rings or [Ring(size, "f") for size in self.sizes]
         self._recent: deque[float] = deque([0.0] * (spans[-1][0] - 1))
         self._pushed = 0
         self._before = [0.0] * len(spans)
@@ -93,13 +93,11 @@ class Residuals:
         limits: list[tuple[float, float, float]], counts: tuple[int, int, int],
     ) -> "Residuals":  # fmt: skip
         """Return those of which so much is known. `counts`: all, suspected, and since the limits were found."""
-        found = cls.__new__(cls)
-        found._spans = spans
-        found.longer, found.sizes, found.needs = _means(spans)
-        found._rings, found._recent, found._before, found._limits = rings, deque(recent), before, limits
+        found = cls(spans, rings)
+        found._recent, found._before, found._limits = deque(recent), before, limits
         found._pushed, found._suspected, found._stale = counts
         found.ready = bool(limits)
-        found.limit = limits[0][1:] if limits else (inf, inf)
+        found.limit = limits[0][1:] if limits else found.limit
         return found
 
     def rooms(self, sensitivity: float) -> tuple[float, float]:

@@ -31,7 +31,9 @@ class Ring:
         return len(self.by_age)
 
     @classmethod
-    def of(cls, size: int, kind: Kind, values: "array[float]", by_size: "array[float] | None" = None) -> "Ring":
+    def of(
+        cls, size: int, kind: Kind, values: "array[float]", by_size: "array[float] | None" = None
+    ) -> "Ring":
         """Return one with these values, the oldest first, at most `size`; `by_size`: the same ones in order."""
         ring = cls(size, kind)
         ring.by_age = values

@@ -7,8 +7,9 @@ from math import asinh, isfinite, isnan
 import numpy as np
 
 from outlay_alerter.detection.detector import Detector
-from outlay_alerter.detection.many_predictors import Outlooks, PredictorOfMany, best_of
+from outlay_alerter.detection.many_predictors import Outlooks, PredictorOfMany, outlooks
 from outlay_alerter.detection.many_series import Array, ResidualsOfMany
+from outlay_alerter.detection.records import LEAST_RECORD
 from outlay_alerter.detection.robust_stats import Ring
 from outlay_alerter.detection.tuning import DAY
 
@@ -74,9 +75,9 @@ class _Classroom:
         for n in range(begin, self._scaled.shape[1]):
             said = self._consult(n)
             where, scaled = self._places[n][1][0], self._scaled[:, n]
-            outlooks = best_of(self._learners, said, where, self._detectors[0].tuning.sensitivity)
-            for row, excess in enumerate(outlooks.excesses(scaled).tolist()):
-                if not taught[row] and not self._note(row, n, excess, outlooks):
+            found = outlooks(self._learners, said, where, self._detectors[0].tuning.sensitivity)
+            for row, excess in enumerate(found.excesses(scaled)):
+                if not taught[row] and not self._note(row, n, excess, found):
                     taught[row] = n
                     self._fill(row)
             self._learn(n, said)
@@ -86,22 +87,21 @@ class _Classroom:
                 self._fill(row)
         return taught
 
-    def _note(self, row: int, window: int, excess: float, outlooks: Outlooks) -> bool:
+    def _note(self, row: int, window: int, excess: float, found: Outlooks) -> bool:
         """Let a detector remember a window; False: it must go on alone with this one."""
         detector, value = self._detectors[row], self._values[row][window]
         if isnan(excess):
             return False
         fired, returned = False, list[Ring]()
-        if not -1 <= excess <= 1:
-            verdict, excess = detector.weigh(value, outlooks.of(row))
-            if verdict.fired:
-                verdict, excess, levels = detector.excuse(
-                    self._at[window], value, verdict, excess, lambda levels: outlooks.by_levels(row, levels)
-                )
-                returned = levels or returned
-                if any(len(level) != len(one.level) for level, one in zip(returned, self._learners, strict=False)):
-                    return False
-            fired = verdict.fired
+        if not -1 <= excess <= 1 or (excess > LEAST_RECORD / 2 and value > detector.records.limit / 2):
+            verdict, excess, levels = detector.decide(
+                self._at[window], value, found.of(row), found.others(row), lambda lv: found.by_levels(row, lv)
+            )
+            fired, returned = verdict.fired, levels or returned
+            if any(
+                len(level) != len(one.level) for level, one in zip(returned, self._learners, strict=False)
+            ):
+                return False
         for level, learner in zip(returned, self._learners, strict=False):
             learner.level.put(row, level)
         detector.note(value, excess, fired=fired, returned=bool(returned), levels=lambda: self._levels(row))

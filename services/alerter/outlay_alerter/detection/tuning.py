@@ -1,8 +1,9 @@
 """How a detector judges, and what it says of a window."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, tzinfo
+from math import inf
 from typing import Literal
 
 import msgspec
@@ -54,6 +55,11 @@ class Tuning:
         return (8, 14) if self.step >= 3600 else (4, 28)
 
     @property
+    def record(self) -> float:
+        """A value of so many times the highest of the last weeks is a spike; of few windows, one is soon far above."""
+        return inf if self.step >= DAY else 2.0 if self.step >= 3600 else 1.2
+
+    @property
     def spans(self) -> Spans:
         """Over how many windows residuals are averaged, and what is too much."""
         if self.step >= DAY:
@@ -80,3 +86,19 @@ class Verdict(msgspec.Struct, frozen=True):
     def fired(self) -> bool:
         """Whether it is an anomaly."""
         return self.status == "anomaly"
+
+
+UNKNOWN = Verdict("insufficient_history")
+
+
+def after_nothing(tuning: Tuning, value: float) -> Verdict:
+    """Judge a window after a whole history of zeros, while no size is known: by the least change alone."""
+    least = tuning.min_change
+    if not value:
+        return Verdict("normal", 0.0, 0.0 - least, least, after_nothing=True)
+    score = abs(value) / (abs(value) + least)
+    status: Status = "normal"
+    if tuning.direction in ("both", "up" if value > 0 else "down"):
+        status = "anomaly" if abs(value) >= least else "below_minimum"
+    score = score if status == "anomaly" else min(score, 0.5)
+    return Verdict(status, 0.0, 0.0 - least, least, score, after_nothing=True)
