@@ -1,9 +1,9 @@
 """How well anomalies are found: `python benchmarks/alerts.py [--seeds N]`.
 
-Labelled spikes, drifts, level shifts and outages in eight weeks of hourly spend, made from seeds, of families that the
-detector was not tuned on. A label counts as found if a method fires within it; firing that touches no label (with a day
-and a half after it, in which what is new is learned) is a false alert, and counts once until it was quiet for six
-hours. Every method but ours is given the setting that is usual for it.
+Labelled spikes, drifts, level shifts and outages in eight weeks of hourly spend, made from seeds. A label counts as
+found if a method fires within it; firing that touches no label (with a day and a half after it, in which what is new is
+learned) is a false alert, and counts once until it was quiet for six hours. Every method but ours is given the setting
+that is usual for it.
 """
 
 import math
