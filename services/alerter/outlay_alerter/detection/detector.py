@@ -125,6 +125,9 @@ class Detector:
             return UNKNOWN, 0.0, None
         sensitivity = self.tuning.sensitivity
         outlook = outlooks.outlook_by(best, above, where, sensitivity)
+        verdict, excess = self._weigh(value, outlook)
+        if -1 <= excess <= 1:
+            return verdict, excess, None
 
         def by_levels(levels: Sequence[Ring]) -> Outlook:
             predicted = outlook[0] + levels[self.predictors.index(best)].median() - best.level.median()
@@ -252,10 +255,11 @@ class Detector:
         """Return what a window is, and its distance in multiples of the limit."""
         predicted, up, down = outlook
         residual, expected = self.scaled(value) - predicted, self._value(predicted)
-        more, less = self._episodes.usual
-        room = max(self.scaled(self.records.limit) - predicted, up * LEAST_RECORD)
-        excess = residual / (min(up, room) if residual > 0 else down)
-        up, down = min(up * more, room), down * less
+        (more, less), room = self._episodes.usual, self.scaled(self.records.limit) - predicted
+        room = room if room > up * LEAST_RECORD else up * LEAST_RECORD
+        excess = residual / (down if residual <= 0 else up if up < room else room)
+        up, down = up * more, down * less
+        up = up if up < room else room
         share = abs(residual) / (up if residual > 0 else down)
         status: Status = "normal"
         if share > 1 and self.tuning.direction in ("both", "up" if residual > 0 else "down"):

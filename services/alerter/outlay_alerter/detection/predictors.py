@@ -134,19 +134,19 @@ class Residuals:
             suspected = residual > SUSPECT * up or -residual > SUSPECT * down
         recent, before, pushed = self._recent, self._before, self._pushed
         recent.append(tame)
-        means = []
+        means, now = [], pushed + 1
         for n, span, stride in self.longer:
             total = before[n] + tame
             before[n] = total - recent[-span]
-            if pushed >= span - 1:
+            if now >= span:
                 mean = total / span
-                if (pushed + 1) % stride == 0:
+                if now % stride == 0:
                     means.append((n, mean))
                 if limits and not suspected:
                     _, up, down = limits[n]
                     suspected = mean > SUSPECT * up or -mean > SUSPECT * down
         recent.popleft()
-        self._pushed = pushed + 1
+        self._pushed = now
         self._suspected = self._suspected + 1 if suspected else 0
         if 1 < self._suspected <= patience:
             return
@@ -164,7 +164,7 @@ class Predictor:
     """One way to predict. `cycle` is the number of windows in its season, 0: it has none."""
 
     __slots__ = (
-        "_base", "_far", "_held", "_passed", "_season", "_seen", "_turn",
+        "_base", "_base_level", "_far", "_held", "_passed", "_season", "_seen", "_turn",
         "base_size", "cycle", "error", "level", "level_windows", "noises", "residuals", "season_size", "stride",
     )  # fmt: skip
 
@@ -179,7 +179,8 @@ class Predictor:
         self.stride = max(1, cycle // _SAMPLES)
         self.base_size = max(cycle // self.stride, level_windows)
         self._base = Ring(self.base_size)
-        """Its median is the level of a whole cycle: the season is what is left above it."""
+        self._base_level = 0.0
+        """Its median, the level of a whole cycle: the season is what is left above it."""
         self.level = Ring(level_windows)
         self.noises = noises
         self._far, self._passed = array("d", bytes(8 * noises)), bytearray(noises)
@@ -198,14 +199,14 @@ class Predictor:
         self.residuals = residuals or self.residuals
         for value in values[:: self.stride] if self.cycle else ():
             self._base.push(value)
-        self._held = len(values)
+        self._base_level, self._held = self._base.median(), len(values)
 
     def know(
         self, season: Season, base: Ring, level: Ring, *, far: bytes, passed: bytearray, turn: int, seen: int,
         error: float, residuals: Residuals,
     ) -> None:  # fmt: skip
         """Take what was learned elsewhere: the same as from `prime` and `learn`. `far`: doubles."""
-        self._season, self._base, self.level = season, base, level
+        self._season, self._base, self._base_level, self.level = season, base, base.median(), level
         self._far, self._passed = array("d", far), bytearray(passed)
         self._turn, self._seen, self.error, self.residuals = turn, seen, error, residuals
 
@@ -216,7 +217,7 @@ class Predictor:
         """
         if not self.cycle:
             return 0.0
-        above = None if reference is None else reference - self._base.median()
+        above = None if reference is None else reference - self._base_level
         for place in places:
             usual = self._season.usual(place, above, places[-1])
             if usual is not None:
@@ -225,8 +226,11 @@ class Predictor:
 
     def shape(self, usual: float | None) -> float | None:
         """Return what is likely at the level of the whole cycle: what the seasons of two predictors have in common."""
-        base = self._base if self.cycle else self.level
-        return None if usual is None or not base else base.median() + usual
+        if usual is None:
+            return None
+        if self.cycle:
+            return self._base_level + usual
+        return self.level.median() + usual if self.level else None
 
     def unit(self, place: int) -> float:
         """Return the usual distance from the truth at a place: what residuals are measured in."""
@@ -264,7 +268,8 @@ class Predictor:
             self._held -= 1
         elif not self._turn:
             self._base.push(tame)
-        season.learn(place, tame - self._base.median())
+            self._base_level = self._base.median()
+        season.learn(place, tame - self._base_level)
 
     def _learn_residual(self, where: int, residual: float, unit: float, *, usual: bool) -> None:
         far = abs(residual)

@@ -48,9 +48,9 @@ class Ring:
     def push(self, value: float) -> None:
         """Add a value; the oldest goes if there are too many."""
         ages, sizes = self.by_age, self._by_size
-        ages.append(value)
-        if len(ages) > self._size:
+        if len(ages) == self._size:
             del sizes[bisect_left(sizes, ages.pop(0))]
+        ages.append(value)
         insort(sizes, value)
         self._median = None
 

@@ -30,9 +30,10 @@ class SeasonPlaces:
 
     def find(self, at: datetime) -> list[Sequence[int]]:
         """Return where a window is in the season of each predictor, the level first: its place, then one like it."""
-        local, step = at.astimezone(self._tuning.zone), self._tuning.step
+        tuning = self._tuning
+        local, step = at if at.tzinfo is tuning.zone else at.astimezone(tuning.zone), tuning.step
         seconds = local.hour * 3600 + local.minute * 60 + local.second
-        weekday = 6 if local.date() in self._tuning.holidays else local.weekday()
+        weekday = 6 if tuning.holidays and local.date() in tuning.holidays else local.weekday()
         week = (weekday * DAY + seconds) // self._of_week
         if step >= DAY:
             return [(0,)] if step > DAY else [(0,), (week,)]
