@@ -147,7 +147,9 @@ class RollupReader:
             f"SELECT * EXCEPT (cost_0), reinterpretAsInt128(toDecimal128(cost_0, 12)) AS pico FROM ({query.sql})",
             {**query.bound, "tenant": rule.tenant},
         )
-        buckets = columns["bucket"]
+        buckets = columns.get("bucket", ())
+        if not buckets:
+            return found
         parts = [map(str, columns[f"k{n}"]) for n in range(len(by))]
         scopes: Iterable[Values] = zip(*parts, strict=True) if by else repeat((), len(buckets))
         counts = (columns[name] for name in ("pico", "events_0", "unpriced_events_0", "estimated_events_0"))

@@ -256,10 +256,10 @@ class Detector:
         predicted, up, down = outlook
         residual, expected = self.scaled(value) - predicted, self._value(predicted)
         (more, less), room = self._episodes.usual, self.scaled(self.records.limit) - predicted
-        room = room if room > up * LEAST_RECORD else up * LEAST_RECORD
-        excess = residual / (down if residual <= 0 else up if up < room else room)
+        room = max(room, up * LEAST_RECORD)
+        excess = residual / (down if residual <= 0 else min(up, room))
         up, down = up * more, down * less
-        up = up if up < room else room
+        up = min(up, room)
         share = abs(residual) / (up if residual > 0 else down)
         status: Status = "normal"
         if share > 1 and self.tuning.direction in ("both", "up" if residual > 0 else "down"):
