@@ -1,4 +1,4 @@
-"""How well anomalies are found: `python benchmarks/alerts.py [--seeds N]`.
+"""How well anomalies are found: `python benchmarks/alerts.py [--seeds N] [--first SEED] [--families hard]`.
 
 Labelled spikes, drifts, level shifts and outages in eight weeks of hourly spend, made from seeds. A label counts as
 found if a method fires within it; firing that touches no label (with a day and a half after it, in which what is new is
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
+import hard_series
+from hard_series import HOURS, noise_of
 from harness import options, show
 
 from outlay_alerter.detection.detector import Detector
@@ -22,7 +24,6 @@ from outlay_alerter.detection.tuning import Tuning
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 """A Monday."""
-HOURS = 8 * 168
 QUIET = 14 * 24
 """Hours before the first anomaly: every method may learn from them."""
 _GRACE = 36
@@ -38,18 +39,10 @@ class Label:
     end: int
 
 
-def _noise(r: random.Random, sigma: float, memory: float) -> list[float]:
-    out, state = [], 0.0
-    for _ in range(HOURS):
-        state = memory * state + r.gauss(0, sigma) * math.sqrt(1 - memory * memory)
-        out.append(math.exp(state))
-    return out
-
-
 def _regions(r: random.Random) -> list[float]:
     """Two continents, each with its own day, of different sizes."""
     noise, sizes = (
-        _noise(r, r.uniform(0.05, 0.18), r.uniform(0, 0.7)),
+        noise_of(r, r.uniform(0.05, 0.18), r.uniform(0, 0.7)),
         (r.uniform(20, 200), r.uniform(5, 150)),
     )
     peaks = (r.uniform(12, 16), r.uniform(0, 5))
@@ -65,7 +58,7 @@ def _regions(r: random.Random) -> list[float]:
 def _trainings(r: random.Random) -> list[float]:
     """A small steady base, and one long training at the same hour of the same day of each week."""
     base, size, begin, length = r.uniform(2, 20), r.uniform(60, 600), r.randrange(24, 100), r.randrange(6, 30)
-    noise = _noise(r, r.uniform(0.05, 0.15), 0.2)
+    noise = noise_of(r, r.uniform(0.05, 0.15), 0.2)
     return [(size if begin <= h % 168 < begin + length else base) * noise[h] for h in range(HOURS)]
 
 
@@ -92,13 +85,18 @@ def _lumpy(r: random.Random) -> list[float]:
     return out
 
 
-FAMILIES = {"regions": _regions, "trainings": _trainings, "lunch": _lunch, "lumpy": _lumpy}
+FAMILIES: dict[str, hard_series.Family] = {
+    "regions": _regions,
+    "trainings": _trainings,
+    "lunch": _lunch,
+    "lumpy": _lumpy,
+}
 
 
 def make(name: str, seed: int) -> tuple[list[float], list[Label]]:
     """Make one series, an hour a value, with anomalies of every kind, three to five days apart."""
     r = random.Random(f"{name}/{seed}")
-    values, labels = FAMILIES[name](r), []
+    values, labels = (FAMILIES | hard_series.FAMILIES)[name](r), []
     typical = sorted(values)[len(values) * 3 // 4]
     hour = QUIET + r.randrange(24, 72)
     while hour < HOURS - 120:
@@ -236,10 +234,13 @@ def episodes(fired: list[bool]) -> Iterator[tuple[int, int]]:
 
 
 def main() -> None:
-    seeds = range(1000, 1000 + options(__doc__, seeds=20).seeds)
-    made = [make(name, seed) for name in FAMILIES for seed in seeds]
+    chosen = options(__doc__, seeds=20, first=1000, families="usual", only="")
+    seeds = range(chosen.first, chosen.first + chosen.seeds)
+    families = hard_series.FAMILIES if chosen.families == "hard" else FAMILIES
+    made = [make(name, seed) for name in families for seed in seeds]
     for method in METHODS:
-        show(method=method.__name__, **judge(method, made))
+        if not chosen.only or method.__name__ in chosen.only.split(","):
+            show(method=method.__name__, **judge(method, made))
 
 
 if __name__ == "__main__":

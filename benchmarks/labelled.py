@@ -1,10 +1,11 @@
-"""The anomaly rule on labelled public series: `python benchmarks/labelled.py --folder DIR [--only outlay]`.
+"""The anomaly rule on labelled public series: `python benchmarks/labelled.py --folder DIR [--only outlay] [--skip N]`.
 
 The folder is laid out as the Numenta Anomaly Benchmark (NAB): CSVs of timestamp,value, and `windows.json` with the
 windows in which each is anomalous. Scored by its standard profile: the first alert in a window counts by how early it
 is, a window without one costs 1, each alert outside costs up to 0.11; alerts in the first 15% of a series (at most 750
 rows) do not count. 100 is perfect, 0 is silence. Ours runs as `outlay alerts backtest --series` does, and what counts
-is where an alert begins. Of the others an alert begins where they fire after six rows of quiet.
+is where an alert begins. Of the others an alert begins where they fire after six rows of quiet. `--skip` leaves out
+the first rows of each series, for how much of a score is chance.
 """
 
 import csv
@@ -79,7 +80,7 @@ def score(fired: Sequence[bool], windows: Sequence[Span]) -> tuple[float, int, i
 
 
 def main() -> None:
-    chosen = options(__doc__, folder="", only="")
+    chosen = options(__doc__, folder="", only="", skip=0)
     series = load(Path(chosen.folder))
     methods = {"outlay": ours} | {
         method.__name__: lambda times, values, method=method: begins(method(list(values)))
@@ -90,7 +91,8 @@ def main() -> None:
             continue
         began, totals, count, rows = process_time(), [0.0, 0, 0], 0, 0
         for file, (times, values, windows) in series.items():
-            one = score(method(times, values), windows)
+            fired = [False] * chosen.skip + method(times[chosen.skip :], values[chosen.skip :])
+            one = score(fired, windows)
             show(method=name, series=file, score=one[0], found=one[1], windows=len(windows), false=one[2])
             totals = [total + more for total, more in zip(totals, one, strict=True)]
             count, rows = count + len(windows), rows + len(values)

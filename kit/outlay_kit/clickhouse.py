@@ -79,7 +79,7 @@ class ClickHouseClient:
     def columns(
         self, sql: str, parameters: Mapping[str, object] | None = None, settings: Settings = None
     ) -> dict[str, Sequence[Any]]:
-        """Return the columns of a query by name, nothing of no rows: in half of the time of `rows` if there are many."""
+        """Return the columns of a query by name; of no rows nothing. Of many it takes half of the time of `rows`."""
         found = self._call("query", sql, parameters=parameters, settings=settings, column_oriented=True)
         names = found.column_names
         return dict(zip(names, found.result_columns or [()] * len(names), strict=True))
