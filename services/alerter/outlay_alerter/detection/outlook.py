@@ -18,7 +18,7 @@ Consulted = Sequence[tuple[Predictor, int, float | None]]
 
 
 def best_of(consulted: Consulted) -> tuple[Predictor | None, float]:
-    """Return the predictor with the lowest recent error, and what it says is usual; None: nobody knows anything."""
+    """Return the predictor with the lowest recent error, and what it says is usual; None: none has seen enough."""
     best: Predictor | None = None
     says, limit = 0.0, inf
     for predictor, _, above in consulted:
