@@ -55,7 +55,7 @@ log = get_logger(__name__)
 _LOST = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 _OURS = (IllegalArgumentError, IllegalStateError, KafkaConfigurationError)
 """Our own mistakes, which no retry fixes: they end the process."""
-_BUSY_SECONDS, _BUSY_WAIT_MS, _IDLE_WAIT_MS = 5.0, 100, 1000
+_BUSY_SECONDS, _BUSY_WAIT_MS, _IDLE_WAIT_MS = 5.0, 100, 2000
 _FOLLOWING_WAIT_MS = 10_000
 """Longer than a group's: what a follower reads never moves to another."""
 _BUSY_POLL_MS, _IDLE_POLL_MS = 300, 3000

@@ -41,7 +41,7 @@ class Bounds:
     """Seconds to keep gathering after the first record."""
     max_bytes: int = 48 * 2**20
     max_records: int = 20_000
-    idle: float = 1.0
+    idle: float = 2.0
     """Seconds to wait for a first record before checking whether to stop."""
 
 

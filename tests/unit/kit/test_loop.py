@@ -319,7 +319,7 @@ def test_the_timer_works_between_batches_though_nothing_arrives() -> None:
     for _ in range(4):
         loop.turn()
     due, at_once = ticks
-    assert due == START + timedelta(seconds=61)  # a turn waits a second for a record
+    assert due == START + timedelta(seconds=62)  # a turn waits two seconds for a record
     assert at_once < due + timedelta(seconds=30)
 
 
