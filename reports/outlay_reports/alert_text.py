@@ -11,10 +11,11 @@ from decimal import Decimal
 
 import msgspec
 
+from outlay_reports.alert_amounts import UPCOMING, amounts, contributor_text, money, notes
 from outlay_reports.explore_links import explore_link
-from outlay_reports.money import about, percent, share, usd
+from outlay_reports.money import usd
 from outlay_schemas.alerts import SEVERITY_RANK, Alert, Contributor, Incident, Part, Severity, State
-from outlay_schemas.dimensions import LABELS, name_of, scope_text
+from outlay_schemas.dimensions import LABELS, scope_text
 
 OPEN = "Open in Outlay"
 """The label of a link to the console."""
@@ -22,8 +23,6 @@ SHOWN = 25
 """Alerts that a list shows; it counts the others."""
 _PARTS = 10
 _FACTS = 6
-_NAME = 60
-"""Characters of a value's name."""
 _STATUS: dict[State, str] = {"firing": "Firing", "acknowledged": "Acknowledged", "resolved": "Resolved"}
 _EFFECTS = {
     "volume": ("more usage", "less usage"), "price": ("higher unit cost", "lower unit cost"),
@@ -36,8 +35,6 @@ _FACT_LABELS = {
 }  # fmt: skip
 _HIDDEN_FACTS = ("direction", "score", "ended", "expected")
 """Facts for programs, or shown by another line."""
-_UPCOMING = ("price_change",)
-"""Rules about something that has not happened yet."""
 _SINGLE = ("provider", "activity", "kind")
 """Dimensions of which a single value says nothing."""
 
@@ -127,12 +124,12 @@ def text_of(alerts: Sequence[Alert]) -> AlertText | AlertList:
 def incident_text(alerts: Sequence[Alert]) -> AlertText:
     """Return the text of one incident, given the newest version of each of its alerts."""
     alert, incident = main_of(alerts), shared_incident(alerts)
-    upcoming = alert.rule_type in _UPCOMING
+    upcoming = alert.rule_type in UPCOMING
     status = "Upcoming" if upcoming and alert.state == "firing" else _STATUS[alert.state]
     started = incident.started_at if incident else alert.started_at or alert.window
     return AlertText(
         severity=alert.severity, state=alert.state, status=status, title=title_of(alert),
-        amounts=_amounts(alert), scope=scope_text(alert.scope_values),
+        amounts=amounts(alert), scope=scope_text(alert.scope_values),
         started_at=None if upcoming else min(started, alert.at),
         ended_at=alert.at if alert.state == "resolved" else None,
         summary=_summary(alert), compared=alert.compared, effects=tuple(_effects(alert)), top=tuple(_top(alert)),
@@ -162,7 +159,7 @@ def by_incident(alerts: Sequence[Alert]) -> list[list[Alert]]:
 def main_of(alerts: Sequence[Alert]) -> Alert:
     """Return the worst alert of an incident, with the state and severity of the incident."""
     rank = SEVERITY_RANK
-    main = max(alerts, key=lambda a: (a.state == "firing", rank[a.severity], bool(a.contributors), _money(a)))
+    main = max(alerts, key=lambda a: (a.state == "firing", rank[a.severity], bool(a.contributors), money(a)))
     incident = shared_incident(alerts)
     if incident is None:
         return main
@@ -180,57 +177,21 @@ def says_something(name: str, group: Sequence[Contributor], scope: Mapping[str, 
     return not single and any(one.value for one in group) and len(scope.get(name, ())) != 1
 
 
-def amount_text(alert: Alert, value: str) -> str:
-    """Write an amount of an alert with its unit; one thing of a unit in plural is singular."""
-    if alert.unit == "USD":
-        return usd(value)
-    number = Decimal(value)
-    unit = alert.unit.removesuffix("s") if number == 1 else alert.unit
-    return f"{number:,f}{'' if unit.startswith('%') else ' '}{unit}"
-
-
 def _list(alerts: Sequence[Alert]) -> AlertList:
     rank = SEVERITY_RANK
-    order = sorted(
-        alerts, key=lambda a: (a.state == "resolved", -rank[a.incident_severity], -_money(a), a.id)
-    )
+    order = sorted(alerts, key=lambda a: (a.state == "resolved", -rank[a.incident_severity], -money(a), a.id))
     left = order[SHOWN:]
-    spent = sum(map(_money, left), Decimal(0))
+    spent, bound = sum(map(money, left), Decimal(0)), any(one.unpriced for one in left)
     firing, rules = sum(a.state == "firing" for a in alerts), sorted({a.rule for a in alerts})
     names = rules[0] if len(rules) == 1 else f"{len(rules)} rules"
     kind = "alerts about past periods" if all(a.backfill for a in alerts) else "alerts"
     return AlertList(
         headline=f"{len(alerts):,} {kind} from {names}: {firing:,} firing, {len(alerts) - firing:,} not",
         shown=tuple(order[:SHOWN]),
-        rest=f"and {len(left):,} more, {usd(spent)} in total" if left else "",
+        rest=f"and {len(left):,} more, {usd(spent, lower_bound=bound)} in total" if left else "",
         worst=max((a.incident_severity for a in alerts), key=rank.__getitem__),
         footer=f"{alerts[0].tenant} · all: outlay alerts list",
     )
-
-
-def _money(alert: Alert) -> Decimal:
-    return Decimal(alert.actual) if alert.unit == "USD" else Decimal(0)
-
-
-def _amounts(alert: Alert) -> str:
-    actual, expected = amount_text(alert, alert.actual), amount_text(alert, alert.expected or "0")
-    if alert.rule_type in _UPCOMING:
-        return f"{expected} now, {actual} after the change, in 30 days"
-    impact = Decimal(alert.impact or 0)
-    over = f" ({usd(impact)} over)" if impact > 0 else ""
-    if alert.expected is None or alert.rule_type == "new_spender":
-        text = actual
-    elif alert.rule_type == "budget":
-        text = f"{actual} spent of {expected}{over}"
-    elif alert.rule_type == "budget_forecast":
-        text = f"{about(Decimal(alert.actual))} forecast, limit {expected}"
-    elif alert.rule_type in ("spend_spike", "anomaly", "budget_burn"):
-        text = f"{actual}, expected {expected}{over}"
-    else:
-        text = f"{actual} (limit: {expected.removesuffix(f' {alert.unit}')})"
-    if alert.rate_per_hour is not None and Decimal(alert.rate_per_hour) and alert.state != "resolved":
-        text += f". Spending {about(Decimal(alert.rate_per_hour))}/hour right now"
-    return text
 
 
 def _summary(alert: Alert) -> str:
@@ -253,15 +214,8 @@ def _top(alert: Alert) -> Iterator[TopValues]:
         groups.setdefault(c.dimension, []).append(c)
     for dimension, group in groups.items():
         if says_something(dimension, group, alert.scope_values):
-            values = tuple((c.value, _top_value(alert, c)) for c in group)
+            values = tuple((c.value, contributor_text(alert, c)) for c in group)
             yield TopValues(dimension, LABELS.get(dimension, dimension), values)
-
-
-def _top_value(alert: Alert, one: Contributor) -> str:
-    cost, whole = Decimal(one.cost), Decimal(alert.actual)
-    name = one.value if len(one.value) <= _NAME else one.value[: _NAME - 1] + "…"
-    part = f" ({percent(share(cost, whole))})" if alert.unit == "USD" and 0 < cost <= whole else ""
-    return f"{name_of(name)} {usd(one.cost)}{part}"
 
 
 def _parts(parts: Sequence[Part], alerts: Sequence[Alert]) -> Iterator[tuple[str, str]]:
@@ -277,6 +231,7 @@ def _parts(parts: Sequence[Part], alerts: Sequence[Alert]) -> Iterator[tuple[str
 
 
 def _facts(alert: Alert) -> Iterator[tuple[str, str]]:
+    yield from notes(alert)
     for name, value in [f for f in alert.facts.items() if f[0] not in _HIDDEN_FACTS][:_FACTS]:
         past = name == "gone_on" and value <= f"{alert.at:%Y-%m-%d %H:%M} UTC"
         yield "Ran out" if past else _FACT_LABELS.get(name, name.replace("_", " ").capitalize()), value

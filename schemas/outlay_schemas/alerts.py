@@ -22,6 +22,8 @@ class Contributor(Struct, omit_defaults=True, frozen=True):
     value: str
     """Empty: not attributed."""
     cost: Usd
+    unpriced: int = 0
+    """Events of it without a price: `cost` is a lower bound if there are any."""
 
 
 class Effect(Struct, frozen=True):
@@ -117,6 +119,12 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     """What it is a part of, as it was when this was written. None: it was never notified."""
     backfill: bool = False
     """Whether it is about a time that had ended long before its events came: it never pages anyone."""
+    unpriced: int = 0
+    """Events without a price in `actual`, where that is USD: it is a lower bound if there are any."""
+    rate_unpriced: int = 0
+    """Events without a price in `rate_per_hour`."""
+    contributors_total: Usd | None = None
+    """USD in the window when `contributors` were read, a moment after `actual`: their shares are of this."""
 
     @property
     def incident_id(self) -> str:

@@ -29,6 +29,12 @@ FULL = alert(
 CASES = {
     "one": [FULL],
     "budget": [alert()],
+    "unpriced": [
+        alert(
+            title="Growth budget: 80% used (≥ $80.00 of $100.00)", unpriced=41, rate_per_hour=Usd("3"),
+            rate_unpriced=1, contributors=[Contributor("sku", "gpt-5", Usd("60"), 40)], contributors_total=Usd("90"),
+        ),
+    ],
     "resolved": [alert(state="resolved", count=0, expected=None, scope={})],
     "ratio": [alert(unit="USD per request", actual=Usd("0.0421"), expected=Usd("0.02"), count=0)],
     "group": [

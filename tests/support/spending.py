@@ -9,7 +9,7 @@ from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.backtest.runner import Backtest, Fired, Recorder
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.evaluator import TenantEvaluator
-from outlay_alerter.rules.base import Measure, Values
+from outlay_alerter.rules.base import Measure, Total, Values
 from outlay_alerter.rules.watch import Watch
 from outlay_alerter.watchlist import Watchlist
 from outlay_kit.clock import FakeClock
@@ -71,11 +71,11 @@ class RollupsInMemory:
 
     def series(
         self, tenant: str, grain: Grain, starts: Sequence[datetime], *_: object, **__: object
-    ) -> dict[datetime, int]:
+    ) -> dict[datetime, Total]:
         if not starts:
             return {}
         line = self.windows(Watch(id="", name="", tenant=tenant), starts, grain).get((), {})
-        return {at: line[at].cost for at in starts if at in line}
+        return {at: Total(line[at].cost) for at in starts if at in line}
 
 
 def rule(kind: str, grain: Grain, **terms: object) -> dict[str, object]:

@@ -184,10 +184,16 @@ def _number(text: str) -> float | None:
 
 
 def _row(tenant: str, one: Fired) -> dict[str, object]:
-    said = dollars if one.unit == "USD" else lambda amount: f"{to_usd(amount)} {one.unit}"
+    def said(amount: int, unpriced: int = 0) -> str:
+        return (
+            dollars(amount, lower_bound=bool(unpriced))
+            if one.unit == "USD"
+            else f"{to_usd(amount)} {one.unit}"
+        )
+
     return {
         "at": f"{one.at:%Y-%m-%d %H:%M}", "until": f"{one.until:%Y-%m-%d %H:%M}" if one.until else "",
-        "tenant": tenant, "scope": scope_text(one.scope), "level": one.level, "actual": said(one.actual),
+        "tenant": tenant, "scope": scope_text(one.scope), "level": one.level, "actual": said(one.actual, one.unpriced),
         "expected": "" if one.expected is None else said(one.expected),
         "saved": "" if one.saved is None else dollars(one.saved),
     }  # fmt: skip

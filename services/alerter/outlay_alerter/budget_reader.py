@@ -8,6 +8,7 @@ from functools import partial
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import Finding
 from outlay_alerter.rules import budget as budgets
+from outlay_alerter.rules.base import Total
 from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.watch import Budget, matches
 from outlay_kit.clock import Clock
@@ -22,11 +23,9 @@ class BudgetReader:
     def __init__(self, rollups: RollupReader, outlook: ForecastCache, clock: Clock) -> None:
         """`outlook`: several of these may share one, so that each forecast is made once."""
         self._rollups, self._outlook, self._clock = rollups, outlook, clock
-        self._read: dict[tuple[object, ...], list[tuple[dict[str, str], int]]] = {}
+        self._read: dict[tuple[object, ...], list[tuple[dict[str, str], Total]]] = {}
         """What was read in this evaluation, by tenant, span and dimensions."""
         self._reached: dict[tuple[str, str, TimeRange, int], tuple[datetime, datetime | None]] = {}
-        self._unpriced: dict[tuple[str, str, TimeRange], tuple[datetime, int]] = {}
-        """By tenant, budget and period: in which minute it was read, and how many events have no price."""
 
     def begin(self, wanted: Sequence[Budget] = ()) -> None:
         """Forget what was read: what comes is another evaluation. In one, budgets share what they ask for.
@@ -39,19 +38,6 @@ class BudgetReader:
             budget_query(b, budget_period(b, now)) for b in wanted if b.rolling is None and not b.tagged
         ]
         self._outlook.trajectories(self._rollups.costs, periods, now)
-        self._read_unpriced([budget for budget in wanted if not budget.tagged], now)
-
-    def _read_unpriced(self, wanted: Sequence[Budget], now: datetime) -> None:
-        """Read how many events have no price, once a minute: of all these budgets in one query."""
-        minute = floor_to(now, "minute")
-        keys = [(budget.tenant, budget.id, budget_period(budget, now)) for budget in wanted]
-        due = [n for n, key in enumerate(keys) if self._unpriced.get(key, (None, 0))[0] != minute]
-        if not due:
-            return
-        ids = {keys[n][:2] for n in due}
-        self._unpriced = {key: read for key, read in self._unpriced.items() if key[:2] not in ids}
-        sums = self._rollups.costs.totals([budget_query(wanted[n], keys[n][2]) for n in due])
-        self._unpriced |= {keys[n]: (minute, one.unpriced) for n, one in zip(due, sums, strict=True)}
 
     def find(self, budget: Budget, times: Sequence[datetime]) -> tuple[list[Finding], BudgetStatus]:
         """Evaluate the periods that hold `times` and the one of now; return what was found, and how it stands.
@@ -63,8 +49,9 @@ class BudgetReader:
         found: list[Finding] = []
         spans = {budget_period(budget, at) for at in times} if budget.rolling is None else {current}
         for span in spans - {current}:
-            before = self._total(budget, previous_period(budget, span)) if budget.rollover else 0
-            found += budgets.findings(budget, span, Spent(self._total(budget, span), before))
+            before = self._total(budget, previous_period(budget, span)).cost if budget.rollover else 0
+            total = self._total(budget, span)
+            found += budgets.findings(budget, span, Spent(total.cost, before, total.unpriced))
         spent = self._spent(budget, current, now)
         found += budgets.findings(budget, current, spent)
         return found, budgets.status(budget, current, spent, now)
@@ -85,14 +72,12 @@ class BudgetReader:
 
     def _spent(self, budget: Budget, span: TimeRange, now: datetime) -> Spent:
         spent = budgets.spent_of(budget, span, now, partial(self._total, budget))
-        self._read_unpriced([budget], now)
-        _, unpriced = self._unpriced[budget.tenant, budget.id, budget_period(budget, now)]
         if budget.rolling is not None:
-            return replace(spent, unpriced=unpriced)
+            return spent
         (course,) = self._outlook.trajectories(self._rollups.costs, [budget_query(budget, span)], now)
         amount, landing = (period_amount(budget, span, spent.before), course.land(now, spent.spent))
         reached = self._when(budget, span, amount, now) if spent.spent >= amount else None
-        return replace(spent, unpriced=unpriced, landing=landing, reached=reached)
+        return replace(spent, landing=landing, reached=reached)
 
     def _when(self, budget: Budget, span: TimeRange, amount: int, now: datetime) -> datetime | None:
         """Return when the amount was used up; read again when it was not asked for in this minute."""
@@ -103,9 +88,10 @@ class BudgetReader:
             self._reached[key] = minute, exhausted_at(self._rollups.costs, budget_query(budget, span), amount)
         return self._reached[key][1]
 
-    def _total(self, budget: Budget, span: TimeRange) -> int:
+    def _total(self, budget: Budget, span: TimeRange) -> Total:
         key = (budget.tenant, span, budget.counts, *sorted(budget.scope))
         if key not in self._read:
             self._read[key] = self._rollups.cells(budget.tenant, span, sorted(budget.scope), budget.counts)
         cells = self._read[key]
-        return sum(cost for cell, cost in cells if matches(budget.scope, cell))
+        mine = [total for cell, total in cells if matches(budget.scope, cell)]
+        return Total(sum(one.cost for one in mine), sum(one.unpriced for one in mine))

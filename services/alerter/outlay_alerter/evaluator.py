@@ -10,7 +10,7 @@ from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import EPOCH, AlertRecord, Finding
 from outlay_alerter.backtest.view import dense
 from outlay_alerter.budget_reader import BudgetReader
-from outlay_alerter.rules.base import LOOK_BACK, Evaluation, Evaluator, Values, Windows, marked
+from outlay_alerter.rules.base import LOOK_BACK, Evaluation, Evaluator, Total, Values, Windows, marked
 from outlay_alerter.rules.price_change import Announced
 from outlay_alerter.rules.registry import KINDS
 from outlay_alerter.rules.watch import NONE, Budget, Watch
@@ -87,7 +87,7 @@ class _LiveView:
     def begun(self, grain: Grain, windows: Windows) -> int:
         return self._rollups.first(self._tenant, grain, windows.starts[-1], len(windows.starts))
 
-    def firsts(self, rule: Watch, since: datetime) -> dict[Values, tuple[datetime, int]]:
+    def firsts(self, rule: Watch, since: datetime) -> dict[Values, tuple[datetime, Total]]:
         return self._rollups.firsts(rule, self._since(since))
 
     def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:

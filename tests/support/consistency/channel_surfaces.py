@@ -14,10 +14,10 @@ from outlay_alerter.notify.outbox import Outbox
 from outlay_schemas.alerts import alert_decoder
 
 _PATTERNS = {
-    "budget_used": r"All AI budget: \d+% used \((\$[\d,.]+) of \$2,000\.00\)",
-    "forecast": r"All AI budget: forecast to reach 0\.001% \((\$[\d,.]+) of \$2,000\.00\)",
+    "budget_used": r"All AI budget: \d+% used \((\W*\$[\d,.]+) of \$2,000\.00\)",
+    "forecast": r"All AI budget: forecast to reach 0\.001% \((\W*\$[\d,.]+) of \$2,000\.00\)",
     "interval": r"between (\$[\d,.]+ and \$[\d,.]+) in 8 of 10 cases",
-    "top": r"\bUser:?\s+(\S+ \$[\d,.]+)",
+    "top": r"\bUser:?\s+(\S+ \W*\$[\d,.]+)",
 }
 
 

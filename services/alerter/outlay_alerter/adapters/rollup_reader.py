@@ -9,7 +9,7 @@ from itertools import repeat
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from outlay_alerter.rules.base import LOOK_BACK, Measure, Values
+from outlay_alerter.rules.base import LOOK_BACK, Measure, Total, Values
 from outlay_alerter.rules.price_change import Announced
 from outlay_alerter.rules.watch import Scope, Watch
 from outlay_kit.clickhouse import ClickHouseClient
@@ -63,25 +63,31 @@ class RollupReader:
 
     def cells(
         self, tenant: str, span: TimeRange, dimensions: Sequence[str], amount: Amount
-    ) -> list[tuple[dict[str, str], int]]:
-        """Return an amount in pico-USD of each combination of `dimensions` in `span`; users as the ledger has them."""
-        query = sums([Selection(span)], dimensions, measures=(amount,), exact=True)
+    ) -> list[tuple[dict[str, str], Total]]:
+        """Return an amount of each combination of `dimensions` in `span`; users as the ledger has them."""
+        query = sums([Selection(span)], dimensions, measures=(amount, "unpriced_events"), exact=True)
         rows = self._clickhouse.rows(query.sql, {**query.bound, "tenant": tenant})
         return [
-            ({name: row[f"k{n}"] for n, name in enumerate(dimensions)}, to_pico(row[f"{amount}_0"]))
+            (
+                {name: row[f"k{n}"] for n, name in enumerate(dimensions)},
+                Total(to_pico(row[f"{amount}_0"]), row["unpriced_events_0"]),
+            )
             for row in rows
         ]
 
     def series(
         self, tenant: str, grain: Grain, starts: Sequence[datetime], scope: Scope, *, amount: Amount = "cost"
-    ) -> dict[datetime, int]:
-        """Return the pico-USD of a scope in each window with events of those at `starts`, which have no gaps."""
+    ) -> dict[datetime, Total]:
+        """Return what a scope cost in each window with events of those at `starts`, which have no gaps."""
         if not starts:
             return {}
         selection = Selection(span_of(starts, grain), scope)
-        query = sums([selection], measures=(amount,), bounds=starts)
+        query = sums([selection], measures=(amount, "unpriced_events"), bounds=starts)
         rows = self._clickhouse.rows(query.sql, {**query.bound, "tenant": tenant})
-        return {starts[row["bucket"]]: to_pico(row[f"{amount}_0"]) for row in rows}
+        return {
+            starts[row["bucket"]]: Total(to_pico(row[f"{amount}_0"]), row["unpriced_events_0"])
+            for row in rows
+        }
 
     def first(self, tenant: str, grain: Grain, newest: datetime, count: int) -> int:
         """Return the place of the first of `count` windows in which a tenant has anything; `count`: in none."""
@@ -95,18 +101,23 @@ class RollupReader:
         return min(count, (row["at"] - low) // seconds) if row["n"] else count
 
     def contributors(
-        self, tenant: str, span: TimeRange, scope: Mapping[str, Sequence[str]]
-    ) -> list[Contributor]:
-        """Return the three greatest values of each dimension within a scope."""
-        query = sums([Selection(span, scope)], CELL, measures=("cost",))
+        self, watch: Watch, span: TimeRange, scope: Mapping[str, Sequence[str]], amount: Amount
+    ) -> tuple[list[Contributor], int]:
+        """Return the three greatest values of each dimension within a scope, and the pico-USD of all at that read."""
+        measures = (amount, "unpriced_events")
+        query = sums([Selection(span, scope)], CELL, measures=measures, exact=watch.tagged)
         pairs = ", ".join(f"('{name}', k{n})" for n, name in enumerate(CELL))
         rows = self._clickhouse.rows(
-            f"SELECT d.1 AS dimension, d.2 AS value, sum(cost_0) AS spent FROM ({query.sql})"
-            f" ARRAY JOIN [{pairs}] AS d GROUP BY dimension, value HAVING spent > 0"
-            " ORDER BY dimension, spent DESC, value LIMIT 3 BY dimension",
-            {**query.bound, "tenant": tenant},
+            f"SELECT d.1 AS dimension, d.2 AS value, sum({amount}_0) AS spent, sum(unpriced_events_0) AS unpriced"
+            f" FROM ({query.sql}) ARRAY JOIN [('', ''), {pairs}] AS d GROUP BY dimension, value"
+            " HAVING spent > 0 ORDER BY dimension, spent DESC, value LIMIT 3 BY dimension",
+            {**query.bound, "tenant": watch.tenant},
         )
-        return [Contributor(r["dimension"], r["value"], to_usd(to_pico(r["spent"]))) for r in rows]
+        found = [
+            Contributor(r["dimension"], r["value"], to_usd(to_pico(r["spent"])), r["unpriced"]) for r in rows
+        ]
+        total = sum(to_pico(one.cost) for one in found if not one.dimension)
+        return [one for one in found if one.dimension], total
 
     def things(self, tenant: str, span: TimeRange, scope: Mapping[str, Sequence[str]]) -> list[Cell]:
         """Return what each thing that has a price cost within a scope, with its quantities, as reports read it."""
@@ -164,33 +175,47 @@ class RollupReader:
             found.setdefault(values, {})[starts[bucket]] = measure
         return found
 
-    def firsts(self, rule: Watch, span: TimeRange) -> dict[Values, tuple[datetime, int]]:
+    def firsts(self, rule: Watch, span: TimeRange) -> dict[Values, tuple[datetime, Total]]:
         """Return the first day with cost in `span` of each scope of a rule, and its cost in all of it."""
-        select = "toUnixTimestamp(min(time)) AS first, sum(cost) AS spent"
-        rows = self._grouped(rule, span, "day", measure="cost", select=select)
-        return {values: (datetime.fromtimestamp(r["first"], UTC), to_pico(r["spent"])) for values, r in rows}
+        select = "toUnixTimestamp(minIf(time, cost > 0)) AS first, sum(cost) AS spent, sum(unpriced_events) AS unpriced"
+        rows = self._grouped(
+            rule, span, "day", measures=("cost", "unpriced_events"), select=select, tail=" HAVING spent > 0"
+        )
+        return {
+            values: (datetime.fromtimestamp(r["first"], UTC), Total(to_pico(r["spent"]), r["unpriced"]))
+            for values, r in rows
+        }
 
     def lasts(self, rule: Watch, span: TimeRange) -> dict[Values, datetime]:
         """Return the last minute with events in `span` of each scope of a rule."""
         select = "toUnixTimestamp(max(time)) AS last"
-        rows = self._grouped(rule, span, "minute", measure="events", select=select)
+        rows = self._grouped(rule, span, "minute", measures=("events",), select=select)
         return {values: datetime.fromtimestamp(r["last"], UTC) for values, r in rows}
 
     def minutes(self, rule: Watch, span: TimeRange, most: int) -> dict[Values, list[datetime]]:
         """Return the minutes with events of each scope of a rule, of those that have the most events."""
         times = "arraySort(groupUniqArray(toUnixTimestamp(time))) AS times"
         order = f" ORDER BY sum(events) DESC LIMIT {most}"
-        rows = self._grouped(rule, span, "minute", measure="events", select=times, order=order)
+        rows = self._grouped(rule, span, "minute", measures=("events",), select=times, tail=order)
         return {values: [datetime.fromtimestamp(at, UTC) for at in r["times"]] for values, r in rows}
 
     def _grouped(
-        self, rule: Watch, span: TimeRange, grain: Grain, *, measure: str, select: str, order: str = ""
+        self,
+        rule: Watch,
+        span: TimeRange,
+        grain: Grain,
+        *,
+        measures: Sequence[str],
+        select: str,
+        tail: str = "",
     ) -> list[tuple[Values, dict[str, Any]]]:
+        """Return what is selected of the windows of each scope in which any of the measures is above 0."""
         keys = [f"k{n}" for n in range(len(rule.by))]
-        query = windows(grain, span, rule.by, rule.scope, measures=(measure,))
+        query = windows(grain, span, rule.by, rule.scope, measures=measures)
+        some = " OR ".join(f"{name} > 0" for name in measures)
         rows = self._clickhouse.rows(
-            f"SELECT {', '.join([select, 'count() AS n', *keys])} FROM ({query.sql}) WHERE {measure} > 0"
-            f"{' GROUP BY ' if keys else ''}{', '.join(keys)}{order}",
+            f"SELECT {', '.join([select, 'count() AS n', *keys])} FROM ({query.sql}) WHERE {some}"
+            f"{' GROUP BY ' if keys else ''}{', '.join(keys)}{tail}",
             {**query.bound, "tenant": rule.tenant},
         )
         return [(_values(row, rule.by), row) for row in rows if row["n"]]

@@ -65,7 +65,7 @@ class AlertBuilder:
             unit=finding.unit, started_at=self._began(change, span), impact=over,
             impact_per_hour=per_hour,
             facts={**finding.facts, **({"quiet": quiet} if quiet else {})},
-            link=alert_link(self._console, change.id), backfill=finding.backfill,
+            link=alert_link(self._console, change.id), backfill=finding.backfill, unpriced=finding.unpriced,
         )  # fmt: skip
         if finding.parts:
             effects = [Effect(kind, to_usd(cost)) for kind, cost in finding.parts]
@@ -76,14 +76,20 @@ class AlertBuilder:
         if alert.state != "firing":
             return alert
         key, money = finding.key, finding.unit.startswith("USD")
-        found = self._rollups.contributors(key.tenant, span, key.scope)
-        alert = msgspec.structs.replace(alert, contributors=ranked(found, key.scope))
+        amount = finding.watch.counts if isinstance(finding.watch, Budget) else "cost"
+        found, total = self._rollups.contributors(finding.watch, span, key.scope, amount)
+        alert = msgspec.structs.replace(
+            alert, contributors=ranked(found, key.scope), contributors_total=to_usd(total)
+        )
         if not money:
             return alert
         end = self._minute_end()
         minutes = windows_to("minute", end - timedelta(minutes=1), _RATE // timedelta(minutes=1))
-        lately = sum(self._rollups.series(key.tenant, "minute", minutes, key.scope).values())
-        alert = msgspec.structs.replace(alert, rate_per_hour=to_usd(lately * (timedelta(hours=1) // _RATE)))
+        lately = self._rollups.series(key.tenant, "minute", minutes, key.scope, amount=amount).values()
+        rate = sum(one.cost for one in lately) * (timedelta(hours=1) // _RATE)
+        alert = msgspec.structs.replace(
+            alert, rate_per_hour=to_usd(rate), rate_unpriced=sum(one.unpriced for one in lately)
+        )
         baseline = _baseline_of(finding, span)
         if baseline is None or alert.effects:
             return alert
@@ -112,7 +118,7 @@ class AlertBuilder:
         )  # fmt: skip
         limit, total = budgets.burn_limit(budget, finding), 0
         for start in sorted(costs, reverse=True):
-            total += costs[start]
+            total += costs[start].cost
             if total >= limit:
                 return start
         return span.start

@@ -87,6 +87,8 @@ class Finding:
     """Whether it is about a period that ended long before its events came: it wakes no one."""
     parts: tuple[tuple[EffectKind, int], ...] = ()
     """Effects in pico-USD, if the evaluation knows them."""
+    unpriced: int = 0
+    """Events without a price in `actual`, where that is money: it is a lower bound if there are any."""
 
     def held(self, since: datetime, now: datetime) -> bool:
         """Return whether it has lasted long enough, having been pending since `since`.

@@ -15,7 +15,7 @@ from msgspec import structs
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.states import AlertRecord, Finding, RenotifyPolicy, transitions
 from outlay_alerter.backtest.view import BacktestView, Loaded, Spending, dense, step_of
-from outlay_alerter.rules.base import Judged, Measure, Needs, largest
+from outlay_alerter.rules.base import Judged, Measure, Needs, Total, largest
 from outlay_alerter.rules.registry import KINDS
 from outlay_alerter.rules.watch import Budget, Rule, Scope, Watch
 from outlay_kit.time_ranges import TimeRange, floor_to, grain_length
@@ -48,6 +48,8 @@ class Fired:
     unit: str
     saved: int | None = None
     """Pico-USD beyond what was expected, or allowed, from then until it was over. None: it is not about money."""
+    unpriced: int = 0
+    """Events without a price in `actual`, if that is USD."""
 
 
 class Recorder:
@@ -79,7 +81,7 @@ class Recorder:
                 self.fired.append(
                     Fired(
                         key.rule, key.scope, key.level, now, None, finding.title, finding.actual, finding.expected,
-                        finding.unit, saved,
+                        finding.unit, saved, finding.unpriced,
                     )
                 )  # fmt: skip
             elif step.state == "resolved":
@@ -136,7 +138,7 @@ class Backtest:
         found = on_past(rule, loaded, moments(needs, span))
         fired = sorted((one for one in found if span.start < one.at <= span.end), key=lambda one: one.at)
         tried = len(loaded.lines if loaded.minutes is None else loaded.minutes)
-        return BacktestResult(fired, scopes, tried, sorted(daily.items()))
+        return BacktestResult(fired, scopes, tried, [(at, one.cost) for at, one in sorted(daily.items())])
 
     def _with_data(self, tenant: str, span: TimeRange) -> TimeRange:
         """Return a time range from the day on in which the tenant's costs begin: empty years take long to judge."""
@@ -160,7 +162,7 @@ class Backtest:
         chosen_lines = dense({values: lines[values] for values in chosen}, starts)
         return Loaded(starts, length, chosen_lines, alive), len(lines)
 
-    def _costs(self, rule: Watch, grain: Grain, span: TimeRange) -> dict[datetime, int]:
+    def _costs(self, rule: Watch, grain: Grain, span: TimeRange) -> dict[datetime, Total]:
         amount = rule.counts if isinstance(rule, Budget) else "cost"
         return self._rollups.series(rule.tenant, grain, _starts(grain, span), rule.scope, amount=amount)
 
@@ -188,7 +190,7 @@ def on_series(rule: Watch, rows: Iterable[Row]) -> Iterator[Point]:
     starts = sorted(values)
     length = step_of(starts)
     line = [_measure(values[at]) for at in starts]
-    spending = Spending.of({at: m.cost for at, m in zip(starts, line, strict=True) if m})
+    spending = Spending.of({at: Total(m.cost) for at, m in zip(starts, line, strict=True) if m})
     past = BacktestView(Loaded(starts, length, {(): line}, starts, spending=spending))
     evaluator, recorder = kind.evaluator(_on_step(rule, length), 1), Recorder()
     for at in starts:

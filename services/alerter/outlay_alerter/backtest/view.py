@@ -13,7 +13,7 @@ import numpy as np
 
 from outlay_alerter.alerts.states import Finding
 from outlay_alerter.rules import budget as budgets
-from outlay_alerter.rules.base import EMPTY, Measure, Values, Windows
+from outlay_alerter.rules.base import EMPTY, Measure, Total, Values, Windows
 from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.price_change import Announced
 from outlay_alerter.rules.watch import NONE, Budget, Watch
@@ -34,16 +34,24 @@ class Spending:
 
     starts: Sequence[datetime]
     sums: Sequence[int]
+    unpriced: Sequence[int]
+    """As `sums`, of events without a price."""
 
     @classmethod
-    def of(cls, windows: Mapping[datetime, int]) -> "Spending":
-        """Return it for costs by the start of their window, in pico-USD."""
+    def of(cls, windows: Mapping[datetime, Total]) -> "Spending":
+        """Return it for what each window cost, by its start."""
         starts = sorted(windows)
-        return cls(starts, [0, *accumulate(windows[at] for at in starts)])
+        totals = [windows[at] for at in starts]
+        return cls(
+            starts,
+            [0, *accumulate(one.cost for one in totals)],
+            [0, *accumulate(one.unpriced for one in totals)],
+        )
 
-    def between(self, begin: datetime, end: datetime) -> int:
-        """Return the cost of the windows that begin in between."""
-        return self.sums[bisect_left(self.starts, end)] - self.sums[bisect_left(self.starts, begin)]
+    def between(self, begin: datetime, end: datetime) -> Total:
+        """Return what the windows cost that begin in between."""
+        low, high = bisect_left(self.starts, begin), bisect_left(self.starts, end)
+        return Total(self.sums[high] - self.sums[low], self.unpriced[high] - self.unpriced[low])
 
 
 @dataclass(frozen=True)
@@ -127,14 +135,15 @@ class BacktestView:
         place = bisect_left(alive, windows.starts[0])
         return bisect_left(windows.starts, alive[place]) if place < len(alive) else len(windows.starts)
 
-    def firsts(self, rule: Watch, since: datetime) -> dict[Values, tuple[datetime, int]]:
+    def firsts(self, rule: Watch, since: datetime) -> dict[Values, tuple[datetime, Total]]:
         """Return the first day with cost of each scope, and the cost since then."""
         windows = self.windows(rule, "day", since, self.now)
-        found: dict[Values, tuple[datetime, int]] = {}
+        found: dict[Values, tuple[datetime, Total]] = {}
         for values, line in windows.lines.items():
-            spent = [(at, m.cost) for at, m in zip(windows.starts, line, strict=True) if m and m.cost > 0]
-            if spent:
-                found[values] = spent[0][0], sum(cost for _, cost in spent)
+            spent = [(at, m) for at, m in zip(windows.starts, line, strict=True) if m]
+            first = next((at for at, m in spent if m.cost > 0), None)
+            if first:
+                found[values] = first, Total(sum(m.cost for _, m in spent), sum(m.unpriced for _, m in spent))
         return found
 
     def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:
@@ -174,7 +183,7 @@ class BacktestView:
 def _history(rule: Budget, spending: Spending, unit: Unit, now: datetime) -> Array:
     """Return the USD of each whole piece of time before `now`."""
     edges = period_bounds(history_range(rule.zone, unit, now, ledger=rule.tagged), unit, rule.zone)
-    return np.array([spending.between(low, high) / 1e12 for low, high in pairwise(edges)])
+    return np.array([spending.between(low, high).cost / 1e12 for low, high in pairwise(edges)])
 
 
 def step_of(times: Iterable[datetime]) -> timedelta:

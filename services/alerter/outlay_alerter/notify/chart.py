@@ -131,14 +131,14 @@ def pictures(rollups: RollupReader) -> Picture:
             found = rollups.series(alert.tenant, grain, starts, alert.scope_values)
         except Retryable:
             return None
-        if not any(found.values()):
+        if not any(one.cost for one in found.values()):
             return None
         expected = None
         if alert.expected is not None and alert.rule_type not in _PERIODS:
             expected = to_pico(Decimal(alert.expected))
         title = f"USD by {grain}: {scope_text(shown.scope_values)}"
         since = None if alert.rule_type in _PERIODS else alert.window
-        costs = [found.get(at, 0) for at in starts]
+        costs = [found[at].cost if at in found else 0 for at in starts]
         return draw(Spending(title, starts[0], grain_length(grain), costs, since, expected))
 
     return picture

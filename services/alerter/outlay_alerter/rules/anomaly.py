@@ -14,7 +14,18 @@ from outlay_alerter.detection.detector import Detector
 from outlay_alerter.detection.teaching import teach
 from outlay_alerter.detection.tuning import Tuning, Verdict
 from outlay_alerter.rules import base
-from outlay_alerter.rules.base import EMPTY, LOOK_BACK, Evaluation, Judged, Kind, Needs, Values, View, Windows
+from outlay_alerter.rules.base import (
+    EMPTY,
+    LOOK_BACK,
+    Evaluation,
+    Judged,
+    Kind,
+    Measure,
+    Needs,
+    Values,
+    View,
+    Windows,
+)
 from outlay_alerter.rules.watch import Rule, Scope
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
@@ -75,11 +86,10 @@ class _Evaluator(base.Evaluator[Anomaly]):
         for values, one in self._watched.items():
             line = windows.lines.get(values, nothing)
             begin = bisect_left(windows.starts, one.next)
-            costs = [None if measure is None else measure.cost for measure in line[begin:done]]
-            result.findings += one.feed(zip(windows.starts[begin:done], costs, strict=True), speak_from)
+            some = zip(windows.starts[begin:done], line[begin:done], strict=True)
+            result.findings += one.feed(some, speak_from)
             if done == len(windows.starts) - 1:
-                newest = line[-1]
-                result.findings += one.peek(current.start, newest.cost if newest else 0)
+                result.findings += one.peek(current.start, line[-1] or EMPTY)
             if one.judged:
                 result.judged.append(one.judged)
         return result
@@ -167,34 +177,35 @@ class WatchedScope:
         self._bumps: list[tuple[datetime, int]] = []
         """Windows that somebody expected, and by how many pico-USD each differed from what was likely."""
 
-    def feed(self, costs: Iterable[tuple[datetime, int | None]], speak_from: datetime) -> list[Finding]:
-        """Feed windows that are over, in order, each once; a cost of None is missing.
+    def feed(self, windows: Iterable[tuple[datetime, Measure | None]], speak_from: datetime) -> list[Finding]:
+        """Feed windows that are over, in order, each once; one of None is missing.
 
         Only windows from `speak_from` on make alerts: what is older is history.
         """
         found: list[Finding] = []
-        for at, actual in costs:
+        for at, measure in windows:
             if at < self.next:
                 continue
+            actual = None if measure is None else measure.cost
             verdict = self._judged(at, actual)
             self.next = at + _NEXT
             self.judged = Judged(
                 at, None if actual is None else actual / PICO, verdict.status, verdict.expected,
                 verdict.lower, verdict.upper, verdict.score,
             )  # fmt: skip
-            if actual is not None and at >= (self._begun or speak_from):
-                found += self._spoken(at, actual, verdict)
+            if measure is not None and at >= (self._begun or speak_from):
+                found += self._spoken(at, measure, verdict)
         return found
 
-    def peek(self, at: datetime, actual: int) -> list[Finding]:
+    def peek(self, at: datetime, measure: Measure) -> list[Finding]:
         """Judge the window that is still filling: it may cost too much already, and nothing else can be said."""
         if at < self.next or self._begun is not None:
             return []
-        verdict = self.detector.judge(at, actual / PICO)
-        extra = _extra(actual, verdict)
+        verdict = self.detector.judge(at, measure.cost / PICO)
+        extra = _extra(measure.cost, verdict)
         if not verdict.fired or extra <= 0 or self._alike(at, extra):
             return []
-        return [self._finding(at, at, actual, verdict)]
+        return [self._finding(at, at, measure, verdict)]
 
     def _judged(self, at: datetime, actual: int | None) -> Verdict:
         if actual is None or not self._expected:
@@ -223,35 +234,36 @@ class WatchedScope:
         local = at.astimezone(self._zone)
         return timedelta(hours=local.hour, minutes=local.minute)
 
-    def _spoken(self, at: datetime, actual: int, verdict: Verdict) -> list[Finding]:
+    def _spoken(self, at: datetime, measure: Measure, verdict: Verdict) -> list[Finding]:
         if verdict.fired:
             self._begun, self._calm = self._begun or at, 0
-            return [self._finding(self._begun, at, actual, verdict)]
+            return [self._finding(self._begun, at, measure, verdict)]
         if self._begun is None:
             return []
         self._calm += 1
         if self._calm < max(CALM, timedelta(hours=2) // self._length):
             return []
-        finding = self._finding(self._begun, at, actual, verdict)
+        finding = self._finding(self._begun, at, measure, verdict)
         self._begun, self._calm = None, 0
         return [finding]
 
-    def _finding(self, begun: datetime, at: datetime, actual: int, verdict: Verdict) -> Finding:
+    def _finding(self, begun: datetime, at: datetime, measure: Measure, verdict: Verdict) -> Finding:
         """Return what holds of the scope: the anomaly began in the window `begun`; the one at `at` was judged."""
         rule, grain, where = self._rule, self._rule.spec.grain, scope_text(self._scope)
+        actual, spent = measure.cost, dollars(measure.cost, lower_bound=bool(measure.unpriced))
         lower, expected, upper = (
             round((one or 0.0) * PICO) for one in (verdict.lower, verdict.expected, verdict.upper)
         )
-        title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {grain}"
+        title = f"{rule.name}: {where} is back to usual at {spent} a {grain}"
         if verdict.fired:
-            title = f"{rule.name}: {where} at {dollars(actual)} a {grain}, {dollars(expected)} is usual"
+            title = f"{rule.name}: {where} at {spent} a {grain}, {dollars(expected)} is usual"
         summary = (
-            f"{dollars(actual)} in a {grain}; at this time of the day and of the week"
+            f"{spent} in a {grain}; at this time of the day and of the week"
             f" {dollars(expected)} is likely, and between {dollars(max(0, lower))} and {dollars(upper)} is normal."
         )
         if verdict.after_nothing:
             summary = (
-                f"{dollars(actual)} in a {grain}; nothing was spent before, and from {dollars(upper)} on"
+                f"{spent} in a {grain}; nothing was spent before, and from {dollars(upper)} on"
                 " the rule speaks."
             )
         severity: Severity = (
@@ -262,6 +274,7 @@ class WatchedScope:
             rule, Key(rule.tenant, rule.id, self._scope, begun, LEVEL), verdict.fired, severity, title, summary,
             actual, expected, judged=TimeRange(at, at + self._length),
             facts={"score": f"{verdict.score:.3f}", "direction": "down" if actual < expected else "up"},
+            unpriced=measure.unpriced,
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -46,6 +46,13 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
 
 
 EMPTY = Measure()
+
+
+class Total(NamedTuple):
+    """What a scope cost in pico-USD, and of how many events that is not, or not wholly, known."""
+
+    cost: int
+    unpriced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ class View(Protocol):
     def begun(self, grain: Grain, windows: Windows) -> int:
         """Return the index of the first window in which the tenant has anything."""
 
-    def firsts(self, rule: Watch, since: datetime) -> dict[Values, tuple[datetime, int]]:
+    def firsts(self, rule: Watch, since: datetime) -> dict[Values, tuple[datetime, Total]]:
         """Return the first day with cost of each scope, and the cost since then."""
 
     def lasts(self, rule: Watch, since: datetime) -> dict[Values, datetime]:

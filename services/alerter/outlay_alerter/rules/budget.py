@@ -8,7 +8,7 @@ from typing import Any
 
 from outlay_alerter.alerts.states import EPOCH, UNTIL, AlertRecord, Finding, Key
 from outlay_alerter.rules import base
-from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, View, judged
+from outlay_alerter.rules.base import Evaluation, Judged, Kind, Needs, Total, View, judged
 from outlay_alerter.rules.watch import Budget, common
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.budgets import (
@@ -81,21 +81,22 @@ def _point(rule: Budget, at: datetime, before: int, status: BudgetStatus) -> Jud
 class Spent(BudgetUsage):
     """What was spent, as far as a budget asks for it."""
 
-    burns: tuple[tuple[int, int], ...] = ()
-    """For each burn window, in pico-USD: in the whole of it, and in its last part."""
+    burns: tuple[tuple[Total, Total], ...] = ()
+    """For each burn window: in the whole of it, and in its last part."""
     end: datetime | None = None
     """The end of the burn windows."""
 
 
-def spent_of(budget: Budget, span: TimeRange, now: datetime, total: Callable[[TimeRange], int]) -> Spent:
+def spent_of(budget: Budget, span: TimeRange, now: datetime, total: Callable[[TimeRange], Total]) -> Spent:
     """Return what was spent in the period of now, given what any time range cost."""
     end = min(floor_to(now, "minute") + _MINUTE, span.end)
-    before = total(previous_period(budget, span)) if budget.rollover else 0
+    before = total(previous_period(budget, span)).cost if budget.rollover else 0
     burns = tuple(
         (total(_last(end, length)), total(_last(end, length / BURN_PART)))
         for length in map(_length, budget.burns)
     )
-    return Spent(total(span), before, burns=burns, end=end)
+    spent = total(span)
+    return Spent(spent.cost, before, spent.unpriced, burns=burns, end=end)
 
 
 def _last(end: datetime, length: timedelta) -> TimeRange:
@@ -132,7 +133,7 @@ def status(budget: Budget, span: TimeRange, spent: Spent, at: datetime) -> Budge
     rate = None
     if budget.burns and spent.burns:
         amount = period_amount(budget, span, spent.before)
-        rate = str(burn_rate(span, amount, spent.burns[0][0], _length(budget.burns[0])))
+        rate = str(burn_rate(span, amount, spent.burns[0][0].cost, _length(budget.burns[0])))
     return status_of(budget, span, spent, at, rate)
 
 
@@ -141,7 +142,7 @@ def findings(budget: Budget, span: TimeRange, spent: Spent) -> list[Finding]:
     amount = period_amount(budget, span, spent.before)
     found = [_actual(budget, span, amount, spent, t) for t in sorted(set(budget.thresholds))]
     if spent.landing is not None:
-        found += [_forecast(budget, span, amount, spent.landing, t) for t in sorted(set(budget.forecasts))]
+        found += [_forecast(budget, span, spent, spent.landing, t) for t in sorted(set(budget.forecasts))]
     return found + [_burn(budget, span, amount, spent, n) for n in range(len(spent.burns))]
 
 
@@ -157,35 +158,40 @@ def _finding(
 
 def _actual(budget: Budget, span: TimeRange, amount: int, spent: Spent, threshold: Decimal) -> Finding:
     level, total = level_of(threshold), spent.spent
+    cost = dollars(total, lower_bound=bool(spent.unpriced))
     breached = crossed(total, amount, threshold)
     used = f"{percent(share(total, amount)) or 'more than 100%'} used" if breached else f"back below {level}%"
     severity = base.at_most(severity_of(threshold), amount, budget.critical)
     limit = amount_text(amount, budget, span)
     return _finding(
         budget, span, level, breached=breached, severity=severity, shown=span.start,
-        title=f"{_named(budget)}: {used} ({dollars(total)} of {limit})",
+        title=f"{_named(budget)}: {used} ({cost} of {limit})",
         summary=(
-            f"{dollars(total)} of {limit} spent in {_period(budget, span)}."
+            f"{cost} of {limit} spent in {_period(budget, span)}."
             f" This alert is for {level}%, which is {dollars(percent_of(amount, threshold))}."
         ),
         actual=total, expected=percent_of(amount, threshold), facts=_gone(spent.landing, amount, spent.reached),
+        unpriced=spent.unpriced,
     )  # fmt: skip
 
 
-def _forecast(budget: Budget, span: TimeRange, amount: int, landing: Landing, threshold: Decimal) -> Finding:
-    level, expected = level_of(threshold), landing.expected
+def _forecast(budget: Budget, span: TimeRange, spent: Spent, landing: Landing, threshold: Decimal) -> Finding:
+    amount = period_amount(budget, span, spent.before)
+    level, expected, bound = level_of(threshold), landing.expected, bool(spent.unpriced)
+    ahead, cost = about(from_pico(expected), lower_bound=bound), dollars(landing.spent, lower_bound=bound)
     low, high = landing.bounds(80)
     breached = crossed(expected, amount, threshold)
     how, limit = "forecast" if breached else "no longer forecast", amount_text(amount, budget, span)
     return _finding(
         budget, span, f"forecast-{level}", kind="budget_forecast", breached=breached, shown=span.start,
         severity="warning" if threshold >= 100 else "info",
-        title=f"{_named(budget)}: {how} to reach {level}% ({_about(expected)} of {limit})",
+        title=f"{_named(budget)}: {how} to reach {level}% ({ahead} of {limit})",
         summary=(
-            f"{dollars(landing.spent)} of {limit} spent in {_period(budget, span)}. The forecast for the end"
-            f" is {_about(expected)}, between {_about(low)} and {_about(high)} in 8 of 10 cases."
+            f"{cost} of {limit} spent in {_period(budget, span)}. The forecast for the end"
+            f" is {ahead}, between {about(from_pico(low))} and {about(from_pico(high))} in 8 of 10 cases."
         ),
         actual=expected, expected=percent_of(amount, threshold), facts=_gone(landing, amount),
+        unpriced=spent.unpriced,
     )  # fmt: skip
 
 
@@ -194,22 +200,26 @@ def _burn(budget: Budget, span: TimeRange, amount: int, spent: Spent, n: int) ->
     length, hours, limit = _length(burn), _hours(burn), level_of(burn.rate)
     breached = all(
         crossed(cost, allowed(span, amount, time), burn.rate * 100)
-        for cost, time in ((whole, length), (part, length / BURN_PART))
+        for cost, time in ((whole.cost, length), (part.cost, length / BURN_PART))
     )
-    rate = burn_rate(span, amount, whole, length)
+    rate, cost = (
+        burn_rate(span, amount, whole.cost, length),
+        dollars(whole.cost, lower_bound=bool(whole.unpriced)),
+    )
     how = "spending" if breached else "no longer spending"
     return _finding(
         budget, span, burn_level(burn), kind="budget_burn", breached=breached, severity=burn.severity,
         about=_last(spent.end, length) if spent.end else span,
         title=(
             f"{_named(budget)}: {how} more than {limit} times as fast as it allows"
-            f" ({dollars(whole)} in {hours} h)"
+            f" ({cost} in {hours} h)"
         ),
         summary=(
-            f"{dollars(whole)} in the last {hours} h is {rate} times what {_period(budget, span)} allows"
+            f"{cost} in the last {hours} h is {rate} times what {_period(budget, span)} allows"
             f" (limit: {limit} times)."
         ),
-        actual=whole, expected=allowed(span, amount, length), facts={"burn_rate": str(rate)},
+        actual=whole.cost, expected=allowed(span, amount, length), facts={"burn_rate": str(rate)},
+        unpriced=whole.unpriced,
     )  # fmt: skip
 
 
@@ -234,10 +244,6 @@ def _length(burn: schema.Burn) -> timedelta:
 
 def _named(budget: Budget) -> str:
     return budget.name if "budget" in budget.name.lower() else f"{budget.name} budget"
-
-
-def _about(pico: int) -> str:
-    return about(from_pico(pico))
 
 
 def _period(budget: Budget, span: TimeRange) -> str:

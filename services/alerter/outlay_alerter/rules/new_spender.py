@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Finding, Key
 from outlay_alerter.rules import base
-from outlay_alerter.rules.base import Evaluation, Kind, Needs, View, back
+from outlay_alerter.rules.base import Evaluation, Kind, Needs, Total, View, back
 from outlay_alerter.rules.watch import Rule, Scope
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.money import dollars
@@ -29,8 +29,8 @@ class _Evaluator(base.Evaluator[NewSpender]):
         firsts = view.firsts(rule, since)
         oldest = min((first for first, _ in firsts.values()), default=since)
         found = (
-            judge(rule, rule.scope_of(values), first=first, cost=cost, now=view.now)
-            for values, (first, cost) in firsts.items()
+            judge(rule, rule.scope_of(values), first=first, spent=spent, now=view.now)
+            for values, (first, spent) in firsts.items()
             if first - oldest >= _DAY  # every scope is new where nothing was spent before
         )
         return Evaluation([finding for finding in found if finding])
@@ -42,15 +42,16 @@ KIND = Kind(
 )  # fmt: skip
 
 
-def judge(rule: NewSpender, scope: Scope, *, first: datetime, cost: int, now: datetime) -> Finding | None:
+def judge(rule: NewSpender, scope: Scope, *, first: datetime, spent: Total, now: datetime) -> Finding | None:
     """Return what holds of a scope whose first day of spending in the look-back is `first`."""
-    if now - first >= FRESH or cost < to_pico(rule.spec.min_usd):
+    if now - first >= FRESH or spent.cost < to_pico(rule.spec.min_usd):
         return None
     where, days = scope_text(scope), rule.spec.days
+    cost = dollars(spent.cost, lower_bound=bool(spent.unpriced))
     return Finding(
         rule, Key(rule.tenant, rule.id, scope, first, "new"), breached=True, severity=rule.spec.severity,
-        title=f"{rule.name}: {where} spends for the first time, {dollars(cost)} so far",
-        summary=f"{where} spent nothing in the {days} days before {first:%Y-%m-%d}, and {dollars(cost)} since.",
-        actual=cost, expected=0, facts={"until": (first + FRESH).strftime(UNTIL)},
+        title=f"{rule.name}: {where} spends for the first time, {cost} so far",
+        summary=f"{where} spent nothing in the {days} days before {first:%Y-%m-%d}, and {cost} since.",
+        actual=spent.cost, expected=0, unpriced=spent.unpriced, facts={"until": (first + FRESH).strftime(UNTIL)},
         about=TimeRange(first, first + FRESH), once=True,
     )  # fmt: skip

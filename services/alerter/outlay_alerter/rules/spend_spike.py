@@ -134,7 +134,7 @@ def judge(
             point = _point(at, actual, verdict)
             continue
         key = Key(rule.tenant, rule.id, scope, begun, LEVEL)
-        found[begun] = _finding(rule, key, verdict, actual, window)
+        found[begun] = _finding(rule, key, verdict, measure, window)
         if verdict.outcome != "spike" and not rule.calm:
             begun = None  # otherwise what comes back before it was calm for long enough is the same alert
         point = _point(at, actual, verdict)
@@ -160,21 +160,22 @@ def _point(at: datetime, actual: int, verdict: Verdict) -> Judged:
     return base.judged(at, value, share, fired=fired, status=status, expected=expected, upper=upper)
 
 
-def _finding(rule: SpendSpike, key: Key, verdict: Verdict, actual: int, window: TimeRange) -> Finding:
+def _finding(rule: SpendSpike, key: Key, verdict: Verdict, measure: Measure, window: TimeRange) -> Finding:
     where, grain, expected = scope_text(key.scope), rule.spec.grain, verdict.expected or 0
+    actual, spent = measure.cost, dollars(measure.cost, lower_bound=bool(measure.unpriced))
     times = f", {actual / expected:.1f} times the usual" if expected else ""
     breached = verdict.outcome == "spike"
     severity: Severity = "critical" if verdict.limit is not None and actual > 3 * verdict.limit else "warning"
-    title = f"{rule.name}: {where} is back to usual at {dollars(actual)} a {grain}"
+    title = f"{rule.name}: {where} is back to usual at {spent} a {grain}"
     if breached:
-        title = f"{rule.name}: {where} at {dollars(actual)} a {grain}{times}"
+        title = f"{rule.name}: {where} at {spent} a {grain}{times}"
     return Finding(
         rule, key, breached,
         severity=base.at_most(severity, actual - expected, rule.spec.critical_usd),
         title=title,
         summary=(
-            f"{dollars(actual)} in a {grain}; the median of the {verdict.windows} before it is"
+            f"{spent} in a {grain}; the median of the {verdict.windows} before it is"
             f" {dollars(expected)}, and more than {dollars(verdict.limit or 0)} is a spike."
         ),
-        actual=actual, expected=expected, judged=window,
+        actual=actual, expected=expected, judged=window, unpriced=measure.unpriced,
     )  # fmt: skip

@@ -103,8 +103,9 @@ def judge(
         begun, early = open_since(opened, rule, scope, level), level == "above" and rule.spec.metric in SUMS
         for at, measure in zip(windows.starts, line, strict=True):
             window = TimeRange(at, at + windows.length)
-            value = None if measure is None else value_of(rule, measure)
-            filling = window.end > over
+            if measure is None:
+                continue
+            value, filling = value_of(rule, measure), window.end > over
             if limit is None or value is None or (filling and not early):
                 continue
             open_now = begun is not None and begun <= at
@@ -114,7 +115,9 @@ def judge(
             if begun is None or begun > at or (filling and not breached):
                 continue
             key = Key(rule.tenant, rule.id, scope, begun, level)
-            found[level, begun] = _finding(rule, key, value, limit, breached=breached, window=window)
+            found[level, begun] = _finding(
+                rule, key, value, limit, breached=breached, window=window, unpriced=measure.unpriced
+            )
             if not breached and not rule.calm:
                 begun = None  # otherwise what comes back before it was calm for long enough is the same alert
     return list(found.values())
@@ -128,28 +131,37 @@ def _beyond(level: str, value: Fraction, limit: Decimal, margin: Decimal) -> boo
 
 
 def _finding(
-    rule: Threshold, key: Key, value: Fraction, limit: Decimal, *, breached: bool, window: TimeRange
+    rule: Threshold,
+    key: Key,
+    value: Fraction,
+    limit: Decimal,
+    *,
+    breached: bool,
+    window: TimeRange,
+    unpriced: int,
 ) -> Finding:
     unit, grain = UNITS.get(rule.spec.metric, rule.spec.meter), rule.spec.grain
     where = scope_text(key.scope)
-    said, wanted = _said(unit, value), _said(unit, Fraction(limit))
+    missing = unpriced if unit.startswith("USD") else 0
+    said, wanted = _said(unit, value, lower_bound=missing > 0), _said(unit, Fraction(limit))
     at = f"at {said}" if breached else f"back at {said}"
     bound = f", {key.level} the limit of {wanted}" if breached else f" (limit: {wanted})"
     return Finding(
         rule, key, breached, rule.spec.severity,
         title=f"{rule.name}: {where} {at} in one {grain}{bound}", summary=f"{said} in one {grain} (limit: {wanted}).",
         actual=round(value * PICO), expected=round(Fraction(limit) * PICO), unit=unit, judged=window,
+        unpriced=missing,
     )  # fmt: skip
 
 
-def _said(unit: str, value: Fraction) -> str:
+def _said(unit: str, value: Fraction, *, lower_bound: bool = False) -> str:
     number = Decimal(value.numerator) / Decimal(value.denominator)
     if unit == "USD":
-        return usd(number)
+        return usd(number, lower_bound=lower_bound)
     shown = f"{number:,.4g}" if abs(number) < 1000 else f"{number:,.0f}"
     if unit.startswith("%"):
         return f"{shown}{unit}"
-    return f"{shown} {unit.removesuffix('s') if number == 1 else unit}"
+    return f"{'≥ ' if lower_bound else ''}{shown} {unit.removesuffix('s') if number == 1 else unit}"
 
 
 def _point(rule: Threshold, at: datetime, measure: Measure | None) -> Judged:

@@ -9,6 +9,7 @@ from tests.support.alert_rules import budget, landing
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, transitions
 from outlay_alerter.alerts.suppression import SuppressionContext, muted, suppressed, unnotified
 from outlay_alerter.rules import budget as budgets
+from outlay_alerter.rules.base import Total
 from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.watch import Budget, compile_rule, within
 from outlay_reports.budgets import budget_period
@@ -41,7 +42,7 @@ def test_of_the_thresholds_that_one_jump_crosses_people_hear_the_highest() -> No
 
 def test_a_burn_rate_is_not_suppressed_by_a_threshold() -> None:
     plan = budget(burn=[{"hours": 1, "rate": 2}])
-    spent = Spent(120 * DOLLAR, burns=((100 * DOLLAR, 10 * DOLLAR),))
+    spent = Spent(120 * DOLLAR, burns=((Total(100 * DOLLAR), Total(10 * DOLLAR)),))
     assert suppressed_ids(budgets.findings(plan, budget_period(plan, NOW), spent), REASONS) == []
 
 

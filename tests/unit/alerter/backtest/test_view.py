@@ -9,7 +9,7 @@ from tests.support.alert_rules import budget, threshold
 from outlay_alerter.backtest.runner import Backtest, Fired, NotPossibleError, moments, on_past, on_series
 from outlay_alerter.backtest.view import Loaded, Spending, dense
 from outlay_alerter.rules import budget as budgets
-from outlay_alerter.rules.base import Measure, Values
+from outlay_alerter.rules.base import Measure, Total, Values
 from outlay_alerter.rules.registry import KINDS
 from outlay_alerter.rules.watch import Watch, compile_rule
 from outlay_kit.time_ranges import TimeRange, grain_length
@@ -28,7 +28,11 @@ def run(rule: Watch, span: TimeRange, loaded: Loaded) -> list[Fired]:
 
 def spending(rule: Watch, costs: Mapping[datetime, int], days: int = 20) -> list[Fired]:
     span = TimeRange(START, START + days * DAY)
-    return run(rule, span, Loaded([], HOUR, {}, spending=Spending.of(costs)))
+    return run(
+        rule,
+        span,
+        Loaded([], HOUR, {}, spending=Spending.of({at: Total(cost) for at, cost in costs.items()})),
+    )
 
 
 def windows(

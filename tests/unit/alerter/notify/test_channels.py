@@ -33,6 +33,7 @@ SECRETS = {
     "alertmanager": ["hash_key", "url"],
 }  # fmt: skip
 FIRING = alert(title="Growth budget: 80% used ($80.00 of $100.00)")
+UNPRICED = alert(title="Growth budget: 80% used (≥ $80.00 of $100.00)", unpriced=3)
 
 
 def example(name: str) -> Any:
@@ -84,21 +85,24 @@ def test_every_channel_renders_every_message(name: str, monkeypatch: pytest.Monk
     poster, mails = Recorder(), list[str]()
 
     def send(server: Server, mail: EmailMessage, sender: str, to: Sequence[str]) -> DeliveryResult:
-        mails.append(mail.as_string())
+        plain = mail.get_body(["plain"])
+        assert plain is not None
+        mails.append(f"{mail['Subject']}\n{plain.get_content()}")
         return DeliveryResult("sent")
 
     monkeypatch.setattr(Server, "send", send)
     context = ChannelContext(Settings(), poster, SystemClock())
     channel = KINDS[name].build(example(name), context)
     resolved = msgspec.structs.replace(FIRING, state="resolved")
-    messages = [of(FIRING), of(resolved), of(*(alert(f"a{n}") for n in range(9)))]
+    messages = [of(UNPRICED), of(resolved), of(*(alert(f"a{n}") for n in range(9)))]
     messages += [of_review()] if SCHEMAS[name].supports_review else []
     for message in messages:
         before = len(poster.bodies) + len(mails)
         assert channel.send(message).outcome == "sent"
         assert len(poster.bodies) + len(mails) > before
     first = mails[0] if mails else json.dumps(json.loads(poster.bodies[0]), ensure_ascii=False)
-    assert "80% used ($80.00 of $100.00)" in first
+    assert "80% used (≥ $80.00 of $100.00)" in first
+    assert "3 events: the amounts are lower bounds" in first or '"unpriced": 3' in first
     assert channel.name == example(name).id
 
 

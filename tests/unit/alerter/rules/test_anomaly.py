@@ -10,6 +10,7 @@ import pytest
 from outlay_alerter.detection.detector import Detector
 from outlay_alerter.detection.tuning import Tuning
 from outlay_alerter.rules.anomaly import WatchedScope
+from outlay_alerter.rules.base import Measure
 from outlay_alerter.rules.watch import compile_rule
 from outlay_kit.time_ranges import TimeRange
 from outlay_schemas.catalog.watch import Anomaly
@@ -23,8 +24,8 @@ def test_spending_after_nothing_says_so() -> None:
     rule = compile_rule(Anomaly(id="a", name="A", min_usd=Decimal(5)), "acme")
     watched = WatchedScope(rule, {}, START, HOUR)
     at = START + timedelta(hours=500)
-    costs = [(START + timedelta(hours=n), 0) for n in range(500)]
-    (finding,) = watched.feed([*costs, (at, 5000 * PICO)], at)
+    costs = [(START + timedelta(hours=n), Measure()) for n in range(500)]
+    (finding,) = watched.feed([*costs, (at, Measure(5000 * PICO))], at)
     assert finding.breached
     assert finding.severity == "critical"
     assert "nothing was spent before, and from $5.00 on" in finding.summary
@@ -41,7 +42,7 @@ def test_what_somebody_expected_is_learned_and_its_like_does_not_fire() -> None:
     def fired(expected: Sequence[TimeRange], **more: int) -> list[datetime]:
         watched = WatchedScope(rule, {}, START, HOUR, expected=expected)
         changed = costs | {START + timedelta(hours=int(name[1:])): v * PICO for name, v in more.items()}
-        found = watched.feed(changed.items(), START)
+        found = watched.feed(((at, Measure(cost)) for at, cost in changed.items()), START)
         return sorted({f.key.window for f in found if f.breached})
 
     meant = [TimeRange(batch, batch + timedelta(hours=3))]
@@ -62,7 +63,7 @@ def test_what_was_expected_is_forgotten_when_the_rule_looks_back_no_further() ->
     again = batch + timedelta(days=36)
     costs |= {batch: 400 * PICO, again: 400 * PICO}
     watched = WatchedScope(rule, {}, START, HOUR, expected=[TimeRange(batch, batch + timedelta(hours=3))])
-    found = watched.feed(costs.items(), START)
+    found = watched.feed(((at, Measure(cost)) for at, cost in costs.items()), START)
     assert again in {f.key.window for f in found if f.breached}
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from tests.support.alert_rules import budget, landing
 
 from outlay_alerter.rules import budget as budgets
+from outlay_alerter.rules.base import Total
 from outlay_alerter.rules.budget import Spent
 from outlay_kit.time_ranges import Anchor, PeriodName, TimeRange, period_of
 from outlay_reports.budgets import budget_period, period_amount, previous_period
@@ -88,21 +89,36 @@ def test_a_burn_fires_while_the_whole_window_and_its_last_part_burn() -> None:
     span = budget_period(plan, NOW)
 
     def breached(whole: float, last: float) -> bool:
-        pair = (int(whole * DOLLAR), int(last * DOLLAR))
+        pair = Total(int(whole * DOLLAR)), Total(int(last * DOLLAR))
         return budgets.findings(plan, span, Spent(0, burns=(pair,)))[-1].breached
 
     assert breached(18, 1.5)
     assert not breached(17.99, 1.5)
     assert not breached(18, 1.49)
-    found = budgets.findings(plan, span, Spent(0, burns=((24 * DOLLAR, 2 * DOLLAR),)))[-1]
+    found = budgets.findings(plan, span, Spent(0, burns=((Total(24 * DOLLAR), Total(2 * DOLLAR)),)))[-1]
     assert found.key.level == "burn-6h"
     assert found.facts["burn_rate"] == "4.00"
     assert found.title == "B budget: spending more than 3 times as fast as it allows ($24.00 in 6 h)"
 
 
+def test_every_alert_of_a_budget_marks_a_total_that_lacks_unpriced_events() -> None:
+    plan = budget(burn=[{"hours": 6, "rate": 3}], forecast_thresholds=[100])
+    span = budget_period(plan, NOW)
+    burns = ((Total(24 * DOLLAR, 1), Total(2 * DOLLAR)),)
+    for unpriced, mark in ((0, ""), (4, "≥ ")):
+        spent = Spent(120 * DOLLAR, unpriced=unpriced, landing=landing(120, 40), burns=burns)
+        actual, ahead, burn = budgets.findings(plan, span, spent)
+        assert actual.title == f"B budget: 120% used ({mark}$120.00 of $100.00)"
+        assert f"({mark}$160 of $100.00)" in ahead.title
+        assert all(f"{mark}$120.00 of $100.00 spent" in one.summary for one in (actual, ahead))
+        assert [one.unpriced for one in (actual, ahead, burn)] == [unpriced, unpriced, 1]
+        assert "(≥ $24.00 in 6 h)" in burn.title, "its window has an event without a price"
+
+
 def test_fast_and_slow_burns_have_levels_of_their_own() -> None:
     plan = budget(burn=[{"hours": 1, "rate": 14.4}, {"hours": 0.5, "rate": 20, "severity": "critical"}])
-    found = budgets.findings(plan, budget_period(plan, NOW), Spent(0, burns=((0, 0), (0, 0))))
+    nothing = (Total(0), Total(0))
+    found = budgets.findings(plan, budget_period(plan, NOW), Spent(0, burns=(nothing, nothing)))
     assert [f.key.level for f in found] == ["100", "burn-1h", "burn-0.5h"]
     assert not any(f.breached for f in found)
 
@@ -136,7 +152,7 @@ def test_how_a_budget_stands() -> None:
 
     assert [standing(79), standing(80), standing(100)] == ["ok", "warning", "over"]
     assert [standing(10, 99), standing(10, 100)] == ["ok", "warning"]
-    whole = budgets.status(plan, span, Spent(120 * DOLLAR, burns=((DOLLAR, 0),)), NOW)
+    whole = budgets.status(plan, span, Spent(120 * DOLLAR, burns=((Total(DOLLAR), Total(0)),)), NOW)
     assert (whole.spent, whole.remaining, whole.percent, whole.burn_rate) == ("120", "-20", "120.00", "7.20")
     assert whole.forecast is None
 

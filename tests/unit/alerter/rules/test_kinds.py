@@ -8,7 +8,7 @@ from tests.support.pages import pages
 
 from outlay_alerter.backtest.runner import Fired, NotPossibleError, moments, on_past, on_series
 from outlay_alerter.backtest.view import Loaded, Spending, dense
-from outlay_alerter.rules.base import Measure, Values
+from outlay_alerter.rules.base import Measure, Total, Values
 from outlay_alerter.rules.registry import KINDS
 from outlay_kit.time_ranges import TimeRange, grain_length
 from outlay_schemas.catalog import watch as schema
@@ -56,8 +56,20 @@ def test_every_kind_has_an_answer_to_a_backtest(name: str) -> None:
         assert _on_past(name)
 
 
-def _on_past(name: str) -> list[Fired]:
-    """Run a rule on three weeks in which one hour cost 400 times as much, and nothing came for half a day after it."""
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if not kind.no_backtest])
+def test_every_kind_marks_a_total_that_lacks_unpriced_events(name: str) -> None:
+    for unpriced in (0, 2):
+        money = [one for one in _on_past(name, unpriced) if "$" in one.title]
+        assert money or name == "silence"
+        for one in money:
+            assert ("≥ $" in one.title) == (one.unpriced > 0) == (unpriced > 0), one.title
+
+
+def _on_past(name: str, unpriced: int = 0) -> list[Fired]:
+    """Run a rule on three weeks in which one hour cost 400 times as much, and nothing came for half a day after it.
+
+    `unpriced`: events without a price in each hour.
+    """
     kind = KINDS[name]
     rule = kind.compile(kind.schema.model_validate({"id": "r", "name": "R", **EXAMPLES[name]}), "acme")
     span = TimeRange(START + timedelta(days=14), START + timedelta(days=21))
@@ -67,14 +79,16 @@ def _on_past(name: str) -> list[Fired]:
         START + timedelta(hours=n): (400 if n == 400 else 1) * DOLLAR for n in range(504) if not 400 < n < 412
     }
     if needs.reads == "spending":
-        loaded = Loaded([], length, {}, spending=Spending.of(costs))
+        loaded = Loaded(
+            [], length, {}, spending=Spending.of({at: Total(cost, unpriced) for at, cost in costs.items()})
+        )
     elif needs.reads == "minutes":
         loaded = Loaded([], length, {}, minutes={(): sorted(costs)})
     else:
         starts = [START + length * n for n in range((span.end - START) // length)]
-        usual = {at: Measure(costs.get(at, 0), 1) for at in starts}
+        usual = {at: Measure(costs.get(at, 0), 1, unpriced) for at in starts}
         lines: dict[Values, dict[datetime, Measure]] = {("m",) if rule.by else (): usual}
         if rule.by:
-            lines[("new",)] = {at: Measure(9 * DOLLAR, 1) for at in starts if at > span.start}
+            lines[("new",)] = {at: Measure(9 * DOLLAR, 1, unpriced) for at in starts if at > span.start}
         loaded = Loaded(starts, length, dense(lines, starts), starts)
     return on_past(rule, loaded, moments(needs, span))

@@ -11,7 +11,7 @@ from tests.support.alert_rules import threshold
 from outlay_alerter.alerts.states import AlertRecord, Finding, Key, RenotifyPolicy, transitions
 from outlay_alerter.rules import new_spender, price_change, silence
 from outlay_alerter.rules import threshold as thresholds
-from outlay_alerter.rules.base import Measure, Windows
+from outlay_alerter.rules.base import Measure, Total, Windows
 from outlay_alerter.rules.threshold import Threshold
 from outlay_alerter.rules.watch import compile_rule
 from outlay_schemas.catalog import watch as schema
@@ -105,12 +105,12 @@ def test_a_threshold_needs_a_side_and_usage_a_meter() -> None:
 def test_who_spends_for_the_first_time_is_new_for_two_days() -> None:
     rule = compile_rule(schema.NewSpender(id="n", name="N", group_by=("sku",)), "acme")
     day = NOW.replace(hour=0, minute=0)
-    found = new_spender.judge(rule, {"sku": ("gpt-6",)}, first=day, cost=3 * DOLLAR, now=NOW)
+    found = new_spender.judge(rule, {"sku": ("gpt-6",)}, first=day, spent=Total(3 * DOLLAR), now=NOW)
     assert found is not None
     assert found.title == "N: sku gpt-6 spends for the first time, $3.00 so far"
     assert found.key.window == day
-    assert new_spender.judge(rule, SCOPE, first=day, cost=DOLLAR - 1, now=NOW) is None
-    assert new_spender.judge(rule, SCOPE, first=day - timedelta(days=2), cost=DOLLAR, now=NOW) is None
+    assert new_spender.judge(rule, SCOPE, first=day, spent=Total(DOLLAR - 1), now=NOW) is None
+    assert new_spender.judge(rule, SCOPE, first=day - timedelta(days=2), spent=Total(DOLLAR), now=NOW) is None
 
 
 def test_who_falls_silent_is_missed_until_it_is_back() -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from outlay_alerter.notify.channel import Channel, ChannelContext, ChannelKind, HttpChannel
 from outlay_alerter.notify.http_post import HttpPoster
 from outlay_alerter.notify.notification import Notification, Outcome, rfc3339
+from outlay_reports.alert_amounts import unpriced_text
 from outlay_reports.alert_text import AlertText, by_incident, main_of, text_of
 from outlay_schemas.alerts import Alert
 from outlay_schemas.catalog.channels import AlertmanagerChannel
@@ -95,6 +96,8 @@ def _prometheus(group: Sequence[Alert]) -> dict[str, object]:
     notes = {"title": main.title, "summary": main.summary, "actual": main.actual, "query": main.query}
     if main.expected is not None:
         notes["expected"] = main.expected
+    if missing := unpriced_text(main):
+        notes["unpriced"] = missing
     if isinstance(text, AlertText) and text.parts:
         notes["alerts"] = "\n".join(line for _, line in text.parts)
     return {

@@ -52,7 +52,7 @@ def pagerduty(notification: Notification, routing_key: str) -> dict[str, object]
             "summary": text.summary, "amounts": text.amounts, "actual": f"{main.actual} {main.unit}",
             "expected": main.expected, "effects_usd": {e.kind: e.cost for e in main.effects},
             "contributors": dict(text.contributors), "alerts": [line for _, line in text.parts],
-            "scope": main.scope, "facts": main.facts, "query": main.query,
+            "scope": main.scope, "facts": dict(text.facts), "query": main.query,
         }  # fmt: skip
     title = text.title if isinstance(text, AlertText) else f"{text.headline}, such as: {main.title}"
     event: dict[str, object] = {

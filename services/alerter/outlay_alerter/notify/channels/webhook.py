@@ -120,6 +120,7 @@ def _bare(alert: Alert) -> dict[str, object]:
         "id": alert.id, "tenant": alert.tenant, "rule": alert.rule[:256], "state": alert.state,
         "severity": alert.severity, "level": alert.level, "window": rfc3339(alert.window),
         "title": alert.title[:300], "actual": alert.actual, "expected": alert.expected,
+        **({"unpriced": alert.unpriced} if alert.unpriced else {}),
     }  # fmt: skip
 
 
