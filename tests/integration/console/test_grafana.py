@@ -51,7 +51,7 @@ def test_the_panel_of_budgets_shows_how_each_stands(watched: None, stack: Stack)
     clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
     (row,) = clickhouse.rows(sent(queries()["spend: Budgets A"]))
     clickhouse.close()
-    found = (row["budget"], row["used_percent"], row["spent_usd"], row["amount_usd"], row["standing"])
+    found = (row["Budget"], row["Used"], row["Spent"], row["Limit"], row["Status"])
     assert found == ("Growth", 98, 49, 50, "warning")
 
 
@@ -62,6 +62,24 @@ def test_each_query_is_answered(watched: None, stack: Stack, name: str) -> None:
     clickhouse.close()
     assert rows
     assert "77.5" not in str(rows), "another tenant's costs"
+
+
+def test_columns_have_names_for_people_and_overrides_are_of_columns(watched: None, stack: Stack) -> None:
+    clickhouse = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
+    tables = [one for one in DASHBOARDS["spend"]["panels"] if one["type"] in ("table", "piechart")]
+    for panel in tables:
+        overrides = {
+            one["matcher"]["options"]: {p["id"] for p in one["properties"]}
+            for one in panel["fieldConfig"]["overrides"]
+        }
+        columns = clickhouse.rows(sent(panel["targets"][0]["rawSql"]))[0].keys()
+        shown = [name for name in columns if "custom.hidden" not in overrides.get(name, ())]
+        assert not [name for name in shown if not re.fullmatch(r"[A-Z][a-z]+( [a-z]+)?", name)], panel[
+            "title"
+        ]
+        assert overrides.keys() <= columns, panel["title"]
+    clickhouse.close()
+    assert len(tables) == 6
 
 
 def test_the_panel_of_spend_is_right(rig: Rig, stack: Stack) -> None:
@@ -83,7 +101,7 @@ async def test_dead_letters_are_those_of_the_console_and_of_the_command_line(
     clickhouse.insert_json_lines("dead_letter_replays", encoder.encode(row))
     clickhouse.close()
     reader = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
-    panel = {row["code"]: row["inputs"] for row in reader.rows(sent(queries()["spend: Dead letters A"]))}
+    panel = {row["Code"]: row["Inputs"] for row in reader.rows(sent(queries()["spend: Dead letters A"]))}
     reader.close()
     for name, value in environment(stack.kafka, writer).items():
         monkeypatch.setenv(name, value)
@@ -112,7 +130,7 @@ def test_open_alerts_are_those_that_fire_and_each_line_stands_where_its_incident
         writer.insert_json_lines("alerts", encoder.encode(row))
     writer.close()
     reader = ClickHouseClient(stack.reader.model_copy(update={"database": "console"}))
-    shown = {row["title"] for row in reader.rows(sent(queries()["spend: Open alerts A"]))}
+    shown = {row["Alert"] for row in reader.rows(sent(queries()["spend: Open alerts A"]))}
     lines = {
         row["text"]: row["time"].replace(tzinfo=UTC)
         for row in reader.rows(sent(queries()["spend: annotation Alerts"]))
