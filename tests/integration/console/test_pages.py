@@ -330,6 +330,29 @@ async def test_the_quality_page_shows_the_clock_skew_of_each_source(rig: Rig) ->
     assert "Clock skew" not in (await (await rig.logged_in()).get("/quality")).text
 
 
+async def test_the_quality_page_says_what_a_backlog_counts(rig: Rig) -> None:
+    page = (await (await rig.logged_in()).get("/quality")).text
+    assert "Kafka records waiting per service (all tenants)" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("range=month", "this time last month"),
+        ("range=today", "this time yesterday"),
+        ("range=7d", "previous period"),
+        ("range=month&compare=week", "a week earlier"),
+    ],
+)
+async def test_explore_names_what_it_compares_with_as_the_overview_does(
+    rig: Rig, query: str, said: str
+) -> None:
+    page = (await (await rig.logged_in()).get(f"/explore?tz=UTC&{query}")).text
+    heading = re.search(r'<h2 id="spend">.*?</h2><p>(.*?)</p>', page, re.DOTALL)
+    assert heading is not None
+    assert said in heading[1]
+
+
 async def test_the_other_tenant_sees_its_own(rig: Rig) -> None:
     client = await rig.logged_in("globex")
     at = int((NOW - timedelta(hours=1)).timestamp())

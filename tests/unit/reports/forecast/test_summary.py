@@ -43,12 +43,14 @@ def test_people_see_a_forecast_as_pages_show_it_and_programs_see_it_exactly() ->
         budget="b", tenant="acme", name="B", standing="warning", period_start=start, period_end=end,
         amount=Usd("2000"), spent=Usd("1999.92"), remaining=Usd("0.08"), percent="99.99", at=start, unpriced=3,
         forecast=Usd("2511.499"), forecast_low=Usd("2400"), forecast_high=Usd("2600.5"), overrun_probability=1.0,
+        runs_out_at=datetime(2026, 11, 29, 12, tzinfo=UTC),
     )  # fmt: skip
     plan = plan_of(Budget.model_validate({"id": "b", "name": "B", "amount": 2000}), "acme")
     table = budget_table([plan], [state])
     head, ((_, cells), *_) = display_rows(table)
     read = dict(zip((title for title, _ in head), cells, strict=True))
     assert (read["spent"], read["forecast"], read["used"]) == ("≥ $1,999.92", "≥ $2,511", "99.9%")
+    assert read["runs out"] == "2026-11-29 12:00", "the words of pages and alerts"
     (row,) = json.loads(to_json(table))["rows"]
     assert (row["forecast_usd"], row["used"]) == ("2511.499", "0.99996")
 
