@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from outlay_reports.cost_query import Cell, Keys, Sums
+from outlay_reports.cost_query import Cell, Keys, Sums, whole_cells
 from outlay_schemas.catalog import Match, Split
 
 _Known = tuple[Cell, Mapping[str, str]]
@@ -66,6 +66,7 @@ def allocate(cells: Sequence[Cell], names: Sequence[str], depth: int, splits: Se
     `names`: the cells' dimensions; the first `depth` are those of the report, and of the answer. A receiver that
     has several combinations of them gets its part in proportion to their own costs.
     """
+    cells = whole_cells(cells)
     own: list[_Known] = []
     pools: dict[str, Sums] = {split.id: Sums() for split in splits}
     for cell in cells:
@@ -78,7 +79,7 @@ def allocate(cells: Sequence[Cell], names: Sequence[str], depth: int, splits: Se
     received = []
     for split in splits:
         pool, weights = pools[split.id], _weights(split, own, names[:depth])
-        parts, others = apportion(pool.cost, weights), apportion(pool.beside, weights)
+        parts, others = apportion(round(pool.cost), weights), apportion(round(pool.beside), weights)
         received += [
             Allocated(split.id, keys, cost, others[keys]) for keys, cost in sorted(parts.items()) if cost
         ]
@@ -131,7 +132,7 @@ def _has(facts: Mapping[str, str], sets: Mapping[Any, str]) -> bool:
 def _costs(own: Iterable[_Known], depth: int) -> dict[Keys, int]:
     found: dict[Keys, int] = defaultdict(int)
     for cell, _ in own:
-        found[cell.keys[:depth]] += cell.sums.cost
+        found[cell.keys[:depth]] += round(cell.sums.cost)
     return found
 
 

@@ -104,9 +104,12 @@ def lines_of(allocation: Allocation) -> tuple[Line, ...]:
     for part in allocation.received:
         found[part.keys[0], SHARED, (part.split,)].add(Sums(part.cost, beside=part.beside))
     return tuple(
-        Line(*key, sums.cost, sums.events, sums.unpriced, None if sums.beside == sums.cost else sums.beside)
+        Line(
+            *key, round(sums.cost), sums.events, sums.unpriced,
+            None if sums.beside == sums.cost else round(sums.beside),
+        )
         for key, sums in sorted(found.items())
-    )
+    )  # fmt: skip
 
 
 def amendments(closed: Iterable[Line], now: Iterable[Line]) -> tuple[Amendment, ...]:

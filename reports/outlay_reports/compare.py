@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from outlay_reports.cost_query import Cell, CostQuery, Keys, Sums
+from outlay_reports.cost_query import Cell, CostQuery, Keys, Sums, whole_cells
 from outlay_reports.money import share
 from outlay_reports.periods import range_text
 from outlay_reports.report_table import (
@@ -48,7 +48,7 @@ class Difference:
     @property
     def change(self) -> int:
         """The later cost minus the earlier; always the sum of the effects."""
-        return self.later.cost - self.earlier.cost
+        return round(self.later.cost - self.earlier.cost)
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def compare(
     earlier: Sequence[Cell], later: Sequence[Cell], depth: int, scale: Fraction = Fraction(1)
 ) -> Comparison:
     """Compare two periods by `depth` dimensions, then `THING`. `scale` multiplies the earlier costs and quantities."""
+    earlier, later = whole_cells(earlier), whole_cells(later)
     things: dict[Keys, Difference] = {}
     for cell in earlier:
         things.setdefault(cell.keys, Difference(cell.keys)).earlier.add(cell.sums)
@@ -72,9 +73,9 @@ def compare(
     for thing in things.values():
         thing.earlier.cost = round(thing.earlier.cost * scale)
         if not thing.earlier.events:
-            thing.effects["new"] = thing.later.cost
+            thing.effects["new"] = round(thing.later.cost)
         elif not thing.later.events:
-            thing.effects["gone"] = -thing.earlier.cost
+            thing.effects["gone"] = -round(thing.earlier.cost)
         else:
             measures[_measure(thing)].append(thing)
     for measure, group in measures.items():

@@ -3,7 +3,7 @@
     rates = Conversion.over(currency, span)
     f"SELECT {rates.total(f'sum({rates.amount("cost", "minute")})')} FROM costs WHERE ..."
 
-The products are exact, so a sum does not depend on how its range is split, and only the sum is rounded."""
+The products are exact, so a sum does not depend on how its range is split. Who shows a sum rounds it, once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,9 +1,11 @@
 """A question to the reader, and the cells that answer it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
+from math import floor
 from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
@@ -23,6 +25,7 @@ from outlay_schemas.dimensions import (
     dimension_of,
     is_free,
 )
+from outlay_schemas.money import Exact
 
 Keys = tuple[str, ...]
 """A value of each dimension of a query, in the order of `CostQuery.by`."""
@@ -109,19 +112,22 @@ class CostQuery:
 
 @dataclass(slots=True)
 class Sums:
-    """Measures of some events. Amounts are in 1e-12 of the query's currency: lower bounds if `unpriced` is not 0."""
+    """Measures of some events. Amounts are in 1e-12 of the query's currency: lower bounds if `unpriced` is not 0.
 
-    cost: int = 0
+    They are not rounded, so that any sum of them is rounded once: when it is shown.
+    """
+
+    cost: Exact = 0
     """The amount that the question is about."""
     events: int = 0
     unpriced: int = 0
     """Events without a price, wholly or in part."""
     usage: dict[str, Decimal] = field(default_factory=dict)
-    beside: int = 0
+    beside: Exact = 0
     """The other amount: charged, of a question about cost, and the other way round."""
     estimated: int = 0
     """Events whose price rests on a guess."""
-    guessed: int = 0
+    guessed: Exact = 0
     """What the provider charges for those; part of the cost."""
     free: int = 0
     """Events of what the provider offers free."""
@@ -151,6 +157,29 @@ class Cell:
     bucket: int
     keys: Keys
     sums: Sums
+
+
+def whole_cells(cells: Sequence[Cell]) -> Sequence[Cell]:
+    """Return cells whose amounts are whole and add up to their total, rounded once, by largest remainders.
+
+    For reports that split amounts further, in whole 1e-12. Amounts of USD are whole already.
+    """
+    amounts = [(cell.sums.cost, cell.sums.beside, cell.sums.guessed) for cell in cells]
+    if not any(isinstance(one, Fraction) for some in amounts for one in some):
+        return cells
+    whole = zip(*map(_whole, zip(*amounts, strict=True)), strict=True)
+    return [
+        replace(cell, sums=replace(cell.sums, cost=cost, beside=beside, guessed=guessed))
+        for cell, (cost, beside, guessed) in zip(cells, whole, strict=True)
+    ]
+
+
+def _whole(amounts: Sequence[Exact]) -> list[int]:
+    parts = [floor(amount) for amount in amounts]
+    left = round(sum(amounts)) - sum(parts)
+    for n in sorted(range(len(parts)), key=lambda n: (parts[n] - amounts[n], n))[:left]:
+        parts[n] += 1
+    return parts
 
 
 def total(parts: Iterable[Sums]) -> Sums:

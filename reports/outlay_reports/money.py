@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
-from outlay_schemas.money import PICO
+from outlay_schemas.money import PICO, Exact
 
 UNPRICED = "unpriced"
 """What is shown for an amount that is not known."""
@@ -19,12 +19,14 @@ def symbol(currency: str) -> str:
     return _SYMBOLS.get(currency, f"{currency}\N{NO-BREAK SPACE}")
 
 
-def from_pico(pico: int) -> Decimal:
-    """Return pico-USD as USD, exact."""
+def from_pico(pico: Exact) -> Decimal:
+    """Return pico-USD as USD: exact if they are whole, else to 18 places."""
+    if isinstance(pico, Fraction):
+        return decimal_of(pico / PICO, 18)
     return _WIDE.divide(Decimal(pico), Decimal(PICO))
 
 
-def dollars(pico: int, *, lower_bound: bool = False, sign: bool = False, currency: str = "USD") -> str:
+def dollars(pico: Exact, *, lower_bound: bool = False, sign: bool = False, currency: str = "USD") -> str:
     """Write pico-USD, or as much of another currency, as `usd` writes USD."""
     return usd(from_pico(pico), lower_bound=lower_bound, sign=sign, currency=currency)
 
@@ -49,7 +51,7 @@ def usd(
     return f"{'≥ ' if lower_bound else ''}{_sign(value, sign)}{symbol(currency)}{text}"
 
 
-def completeness(unpriced: int, estimated: int, guessed: int, currency: str = "USD") -> str:
+def completeness(unpriced: int, estimated: int, guessed: Exact, currency: str = "USD") -> str:
     """Describe what a total lacks: `41 events unpriced, $3.10 estimated (2 events)`; empty if nothing."""
     doubts = [f"{counted(unpriced, 'event')} unpriced"] if unpriced else []
     doubts += (
@@ -102,7 +104,7 @@ def growth(now: Decimal | int, before: Decimal | int) -> str:
     return percent(share(now - before, before), sign=True)
 
 
-def share(part: Decimal | int, whole: Decimal | int) -> Fraction | None:
+def share(part: Decimal | Exact, whole: Decimal | Exact) -> Fraction | None:
     """Return what share `part` is of `whole`; None where there is nothing to share."""
     return Fraction(part) / Fraction(whole) if whole else None
 

@@ -97,8 +97,8 @@ def sums(
 
     `tenants`: of these, none: all. None: the statement takes `{tenant:String}`, which the caller binds.
     `keep`: only combinations of `by` that this query answers with its columns `k0`, `k1`, ....
-    `currency`: of money, converted at the rate of each window's own time and rounded once, to 12 places. Where money
-    has no rate the query fails, and the client raises NoRateError.
+    `currency`: of money, converted at the rate of each window's own time, and not rounded. Where money has no rate the
+    query fails, and the client raises NoRateError.
     """
     names = {*by, *(dimension_of(name) for part in parts for name in part.where)}
     source = _Source(
@@ -136,7 +136,7 @@ def sums(
         )
     if len(selects) == 1 and not source.conversion.segments:
         return Query(selects[0], source.bound)
-    outer = [f"{source.whole(m, f'sum({m}_{n})')} AS {m}_{n}" for n in range(len(parts)) for m in measures]
+    outer = [f"sum({m}_{n}) AS {m}_{n}" for n in range(len(parts)) for m in measures]
     outer += ["sumMap(usage) AS usage"] if usage else []
     outer += [f"sum(used{n}) AS used{n}" for n in range(len(meters))]
     union = " UNION ALL ".join(f"({select})" for select in selects)
@@ -222,10 +222,6 @@ class _Source:
         """Return the SQL of a measure of one row."""
         plain = self._plain(name)
         return self.conversion.amount(plain, self.time) if name in _MONEY else plain
-
-    def whole(self, name: str, total: str) -> str:
-        """Return the SQL of a sum, rounded if it is converted."""
-        return self.conversion.total(total) if name in _MONEY else total
 
     def _plain(self, name: str) -> str:
         return (MEASURES if self.ledger else _CELL_MEASURES).get(name, name)

@@ -12,7 +12,7 @@ from outlay_reports.money import dollars, percent, share
 from outlay_reports.report_table import Column, ReportTable, Row, Spent, spent
 from outlay_schemas.alerts import Alert, Contributor
 from outlay_schemas.digests import digest
-from outlay_schemas.money import to_usd
+from outlay_schemas.money import Exact, rounded_usd, to_usd
 
 _DATED = re.compile(r"[-@](\d{8}|\d{4}-\d{2}-\d{2}|\d{6})(?=$|[-:.])")
 _BEFORE = re.compile(
@@ -42,7 +42,7 @@ class Pair:
     @property
     def difference(self) -> int:
         """Bill minus ledger, pico-USD."""
-        return (self.billed or 0) - (self.ours.cost if self.ours else 0)
+        return (self.billed or 0) - (round(self.ours.cost) if self.ours else 0)
 
 
 @dataclass
@@ -110,7 +110,9 @@ def reconcile(bill: Iterable[BillLine], ours: Iterable[tuple[date, str, str, Sum
     found: dict[str, ModelPair] = {}
     for (name, _), pair in sorted(pairs.items()):
         found.setdefault(name, ModelPair(shown[name])).days.append(pair)
-    return sorted(found.values(), key=lambda model: (-abs(model.billed - model.ours.cost), model.model))
+    return sorted(
+        found.values(), key=lambda model: (-abs(model.billed - round(model.ours.cost)), model.model)
+    )
 
 
 def drifting(models: Iterable[ModelPair], tolerance: Fraction) -> list[ModelPair]:
@@ -118,7 +120,7 @@ def drifting(models: Iterable[ModelPair], tolerance: Fraction) -> list[ModelPair
     return [model for model in models if _off(model.drift, tolerance, model.ours.cost)]
 
 
-def _off(drift: Fraction | None, tolerance: Fraction, alone: int) -> bool:
+def _off(drift: Fraction | None, tolerance: Fraction, alone: Exact) -> bool:
     return abs(drift) > tolerance if drift is not None else bool(alone)
 
 
@@ -194,11 +196,11 @@ def drift_alert(name: str, span: TimeRange, off: Sequence[ModelPair], tenant: st
         id=identity, tenant=tenant, rule="reconcile", rule_type="bill_drift",
         scope={"sku": [model.model for model in off[:20]]}, window=span.start, level="drift", severity="warning",
         state="firing", title=f"The bill {name} is {drift} off the ledger", summary="; ".join(words) + ".",
-        expected=to_usd(ours.cost), actual=to_usd(billed),
+        expected=rounded_usd(ours.cost), actual=to_usd(billed),
         contributors=[Contributor("sku", model.model, to_usd(model.billed)) for model in off[:10]], at=now,
         query=(
             f"SELECT toDate(time) AS day, sku, sum(cost) AS cost FROM costs_hourly WHERE time >= {low}"  # noqa: S608
             f" AND time < {high} GROUP BY day, sku ORDER BY day, sku"
         ),
-        impact=to_usd(abs(billed - ours.cost)),
+        impact=to_usd(abs(billed - round(ours.cost))),
     )  # fmt: skip

@@ -24,7 +24,7 @@ from outlay_reports.money import (
 from outlay_reports.periods import range_text
 from outlay_schemas.currency import Currency
 from outlay_schemas.dimensions import condition_text, name_of
-from outlay_schemas.money import to_usd
+from outlay_schemas.money import Exact, rounded_usd, to_usd
 
 Kind = Literal["text", "time", "usd", "change", "share", "growth", "count", "rate"]
 """time: ISO 8601. usd: `Spent`. change: pico-USD, shown with a sign. share, growth: of one. rate: USD for one unit."""
@@ -34,7 +34,7 @@ Kind = Literal["text", "time", "usd", "change", "share", "growth", "count", "rat
 class Spent:
     """A cost in pico-USD: a lower bound if `unpriced` events are not, or not wholly, in it."""
 
-    pico: int
+    pico: Exact
     unpriced: int = 0
 
 
@@ -145,7 +145,7 @@ def machine(value: Value, column: Column) -> str | int | None:
         case None | str():
             return value
         case Spent(pico, _):
-            return to_usd(pico)
+            return rounded_usd(pico)
         case int():
             return to_usd(value) if column.kind == "change" else value
         case Fraction():

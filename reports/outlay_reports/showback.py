@@ -24,7 +24,7 @@ from outlay_reports.report_table import (
     names,
     spent,
 )
-from outlay_schemas.money import PICO
+from outlay_schemas.money import PICO, Exact
 
 _UNITS = (
     Column("usd_per_event", "$/event", "rate"),
@@ -134,7 +134,8 @@ def top_table(query: CostQuery, cells: Sequence[Cell], limit: int) -> ReportTabl
         amounts = spent(sums), Spent(sums.beside, sums.unpriced)
         return Row((*keys, *amounts, share(sums.cost, whole.cost), running, *counts(sums)))
 
-    rows, running = [], 0
+    running: Exact = 0
+    rows = []
     for keys, sums in ranked[:limit]:
         running += sums.cost
         rows.append(row(names(keys, depth), sums, share(running, whole.cost)))

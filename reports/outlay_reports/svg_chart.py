@@ -23,10 +23,10 @@ Shape = tuple[str, Sequence[str], Sequence[float]]
 def stack(found: Trend) -> Parts:
     """Return the most expensive parts, and all others as one."""
     if not found.parts:
-        return [("all", [point.sums.cost for point in found.all.points])]
-    drawn = [(part.name, [point.sums.cost for point in part.points]) for part in found.parts[:_PARTS]]
+        return [("all", [round(point.sums.cost) for point in found.all.points])]
+    drawn = [(part.name, [round(point.sums.cost) for point in part.points]) for part in found.parts[:_PARTS]]
     if rest := found.parts[_PARTS:]:
-        columns = zip(*([point.sums.cost for point in part.points] for part in rest), strict=True)
+        columns = zip(*([round(point.sums.cost) for point in part.points] for part in rest), strict=True)
         drawn.append((f"{len(rest)} others", [sum(column) for column in columns]))
     return drawn
 

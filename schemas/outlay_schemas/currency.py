@@ -1,13 +1,13 @@
 """Reporting currencies: exact USD, converted at the rate of each event's own day. USD stays the currency of record.
 
 Pure. A conversion multiplies by the value of one USD to 30 places, so every sum of converted amounts is exact, and the
-same over any split of a time range. Only the result is rounded, once, to 12 places.
+same over any split of a time range. Only what is shown is rounded, once, to 12 places, half to even.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FACTOR_PLACES = 30
 """Decimal places of the value of one USD."""
-_WIDE = Context(prec=76, rounding=ROUND_HALF_UP)
+_WIDE = Context(prec=76, rounding=ROUND_HALF_EVEN)
 _PICO = Decimal("1e-12")
 _NONE = timedelta()
 
@@ -102,11 +102,16 @@ class Currency:
         factor = self.factor(at)
         if factor is None:
             raise NoRateError(self.missing([f"on {at:%Y-%m-%d}"]))
-        return _WIDE.multiply(usd, factor).quantize(_PICO, context=_WIDE)
+        return rounded(_WIDE.multiply(usd, factor))
 
     def missing(self, when: Iterable[str]) -> str:
         """Return what is wrong where money has no rate at some times."""
         return f"no exchange rate for {self.code} {' and '.join(when)}"
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """Return a converted amount to 12 places."""
+    return amount.quantize(_PICO, context=_WIDE)
 
 
 USD = Currency()

@@ -1,12 +1,15 @@
 """Exact money: whole pico-USD (1e-12 USD) inside, a plain decimal string outside, and a float nowhere."""
 
 from decimal import Context, Decimal
+from fractions import Fraction
 from typing import NewType
 
 PICO = 10**12
 """Pico-USD in one USD."""
 
-_WIDE = Context(prec=60)
+Exact = int | Fraction
+"""An amount in 1e-12 of a currency, not rounded: of USD whole, of another currency what the exchange rates give."""
+_WIDE = Context(prec=76)
 ZEROS = ["0." + "0" * (12 - digits) for digits in range(13)]
 """What stands before so many digits of pico-USD."""
 
@@ -24,6 +27,18 @@ def to_usd(pico: int) -> Usd:
     text = str(pico).zfill(13)
     places = text[-12:].rstrip("0")
     return Usd(f"{text[:-12]}.{places}" if places else text[:-12])
+
+
+def rounded_usd(pico: Exact) -> Usd:
+    """Write an amount that may be finer than a pico-USD, as converted ones are: rounded once, half to even."""
+    return to_usd(round(pico))
+
+
+def exact_pico(amount: Decimal) -> Exact:
+    """Read an amount as 1e-12 of its currency, however fine it is."""
+    pico = amount.scaleb(12, _WIDE)
+    whole = int(pico)
+    return whole if whole == pico else Fraction(pico)
 
 
 def to_pico(usd: str | Decimal) -> int:

@@ -8,12 +8,12 @@ from fractions import Fraction
 from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, Difference, compare
-from outlay_reports.cost_query import CostQuery
+from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.forecast.history import History, read_history
 from outlay_reports.money import share
 from outlay_reports.patterns import DAYS, LevelShift, Profile, level_shifts, profile, strength_label
 from outlay_reports.periods import label
-from outlay_reports.report_table import Column, ReportTable, Row, Spent
+from outlay_reports.report_table import Column, ReportTable, Row, Spent, spent
 from outlay_reports.svg_chart import pattern_svg
 from outlay_schemas.dimensions import name_of
 
@@ -65,17 +65,18 @@ def pattern_picture(title: str, query: CostQuery, found: Found) -> str:
         (_season("Day of the week", found.week), [day[:3] for day in DAYS], found.week.shares),
         (_season("Hour of the day", found.day), [hour[:2] for hour in HOURS], found.day.shares),
     ]
-    days = list(zip(names, found.days.exact[0], strict=True))
+    days = [(name, round(sums.cost)) for name, sums in zip(names, found.days.sums[0], strict=True)]
     return pattern_svg(title, days, levels, shapes, query.currency.code)
 
 
 def _growth(days: History) -> ReportTable:
-    rows, costs = [], days.exact[0]
+    rows, sums = [], days.sums[0]
     for length in (1, 7, 30, 90):
-        if len(costs) >= 2 * length:
-            before, after = sum(costs[-2 * length : -length]), sum(costs[-length:])
+        if len(sums) >= 2 * length:
+            before, after = total(sums[-2 * length : -length]), total(sums[-length:])
             name = "yesterday" if length == 1 else f"the last {length} days"
-            rows.append(Row((name, Spent(before), Spent(after), share(after - before, before))))
+            grown = share(after.cost - before.cost, before.cost)
+            rows.append(Row((name, spent(before), spent(after), grown)))
     columns = (
         Column("period", "whole days"), Column("before_usd", "before", "usd"), Column("usd", "cost", "usd"),
         Column("growth", "growth", "growth"),
@@ -128,9 +129,9 @@ def _movers(costs: CostReader, query: CostQuery, days: History) -> ReportTable:
     rows: list[Row] = []
     for part in _compared(costs, query, days, count - length, length):
         if part.change and len(rows) < _MOVERS:
-            spent = (Spent(side.cost, side.unpriced) for side in (part.earlier, part.later))
+            both = (spent(part.earlier), spent(part.later))
             grown = share(part.change, part.earlier.cost)
-            rows.append(Row((*map(name_of, part.keys), *spent, part.change, grown)))
+            rows.append(Row((*map(name_of, part.keys), *both, part.change, grown)))
     columns = (
         Column("team", "team"), Column("sku", "of"), Column("before_usd", "before", "usd"),
         Column("usd", "after", "usd"), Column("change_usd", "change", "change"), Column("growth", "growth", "growth"),

@@ -22,7 +22,7 @@ def draw(query: CostQuery, found: Trend, console: Console) -> None:
         return
     drawn = stack(found)
     tallest = max(point.sums.cost for point in points)
-    steps = ticks(tallest or 1)
+    steps = ticks(round(tallest) or 1)
     each = max(12 // (len(steps) - 1), 2)
     height = each * (len(steps) - 1)
     room = max(min(console.width, 120) - 12, len(points))

@@ -16,7 +16,7 @@ from outlay_reports.cost_query import Amount, Cell, CostQuery, Keys, Sums
 from outlay_reports.range_sums import Selection, column, conditions, needs_ledger, sums
 from outlay_reports.time_sql import between, piece
 from outlay_schemas.currency import Currency, NoRateError, Segment
-from outlay_schemas.money import to_pico
+from outlay_schemas.money import Exact, exact_pico, to_pico
 
 
 class CostReader:
@@ -71,12 +71,12 @@ class CostReader:
             row = self._clickhouse.rows(f"SELECT * FROM ({query.sql})", query.bound)[0]
             for n, place in enumerate(places):
                 cost, events, unpriced = (row[f"{name}_{n}"] for name in measures)
-                found[place] = Sums(to_pico(cost), events, unpriced)
+                found[place] = Sums(exact_pico(cost), events, unpriced)
         return found
 
     def series(self, questions: Sequence[CostQuery]) -> list[list[int]]:
         """Return pico-USD of each piece of each query's range; queries that differ in values only share one read."""
-        found = [[0] * (len(question.bounds) - 1) for question in questions]
+        found: list[list[Exact]] = [[0] * (len(question.bounds) - 1) for question in questions]
         for places in _alike(
             [
                 (q.span, q.zone.key, q.unit, q.cuts, q.tenants, q.amount, q.currency, *sorted(q.where))
@@ -96,8 +96,8 @@ class CostReader:
             for row in self._clickhouse.rows(query.sql, query.bound):
                 for place in places:
                     if all(row[f"k{n}"] in questions[place].where[name] for n, name in enumerate(names)):
-                        found[place][row["bucket"]] += to_pico(row[f"{first.amount}_0"])
-        return found
+                        found[place][row["bucket"]] += exact_pico(row[f"{first.amount}_0"])
+        return [list(map(round, costs)) for costs in found]
 
     def users(self, question: CostQuery) -> dict[Keys, int]:
         """Return how many users each combination of values has, for the whole span; exact, from the ledger."""
@@ -178,8 +178,9 @@ def _cell(row: dict[str, Any], keys: Sequence[str], amount: Amount) -> Cell:
     usage = {meter: quantity.normalize() for meter, quantity in sorted(row["usage"].items())}
     asked, beside = ("cost", "charged") if amount == "cost" else ("charged", "cost")
     measured = Sums(
-        to_pico(row[f"{asked}_0"]), row["events_0"], row["unpriced_events_0"], usage, to_pico(row[f"{beside}_0"]),
-        row["estimated_events_0"], to_pico(row["estimated_cost_0"]), row["free_events_0"],
+        exact_pico(row[f"{asked}_0"]), row["events_0"], row["unpriced_events_0"], usage,
+        exact_pico(row[f"{beside}_0"]), row["estimated_events_0"], exact_pico(row["estimated_cost_0"]),
+        row["free_events_0"],
     )  # fmt: skip
     return Cell(row["bucket"], tuple(row[key] for key in keys), measured)
 

@@ -75,7 +75,7 @@ class ForecastCache:
         """Return what a question's span cost so far, and where it lands; None: too little history."""
         (spent,) = reader.totals([period])
         (course,) = self.trajectories(reader, [period], now)
-        return spent, course.land(now, spent.cost)
+        return spent, course.land(now, round(spent.cost))
 
     def states(self, reader: CostReader, plans: Sequence[BudgetPlan], now: datetime) -> list[BudgetStatus]:
         """Return how budgets stand now, in their order. Raises Retryable."""
@@ -87,10 +87,13 @@ class ForecastCache:
         totals = reader.totals([*periods, *before])
         lasting = [n for n, plan in enumerate(plans) if plan.rolling is None]
         made = self.trajectories(reader, [periods[n] for n in lasting], now)
-        landings = {n: course.land(now, totals[n].cost) for n, course in zip(lasting, made, strict=True)}
+        landings = {
+            n: course.land(now, round(totals[n].cost)) for n, course in zip(lasting, made, strict=True)
+        }
         found = []
         for n, (plan, period) in enumerate(zip(plans, periods, strict=True)):
-            spent, earlier = totals[n].cost, totals[len(plans) + n].cost if plan.rollover else 0
+            spent = round(totals[n].cost)
+            earlier = round(totals[len(plans) + n].cost) if plan.rollover else 0
             amount = budgets.period_amount(plan, period.span, earlier)
             over = plan.rolling is None and spent >= amount
             reached = exhausted_at(reader, period, amount) if over else None
@@ -116,7 +119,9 @@ def budget_history(reader: CostReader, plan: BudgetPlan, now: datetime, count: i
     spans = budgets.past_periods(plan, now, count + 1)
     sums = reader.totals([budget_query(plan, span) for span in spans])
     found = [
-        PastPeriod(span, used.cost, budgets.period_amount(plan, span, before.cost), used.unpriced)
+        PastPeriod(
+            span, round(used.cost), budgets.period_amount(plan, span, round(before.cost)), used.unpriced
+        )
         for (span, used), before in zip(zip(spans, sums, strict=True), sums[1:], strict=False)
     ]
     while found and not (found[-1].spent or found[-1].unpriced):

@@ -7,7 +7,7 @@ import numpy as np
 
 from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.cost_query import CostQuery
+from outlay_reports.cost_query import CostQuery, Sums
 from outlay_reports.forecast.series import Frequency
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.periods import Unit
@@ -31,8 +31,8 @@ class History:
     keys: tuple[tuple[str, ...], ...]
     values: Array
     starts: tuple[datetime, ...]
-    exact: tuple[tuple[int, ...], ...] = ()
-    """The costs in pico-USD, as the reader returns them."""
+    sums: tuple[tuple[Sums, ...], ...] = ()
+    """The same as the reader returns it: exact, and with the events that have no price."""
 
 
 def read_history(reader: CostReader, question: CostQuery, now: datetime, meter: str = "") -> History:
@@ -52,9 +52,9 @@ def read_history(reader: CostReader, question: CostQuery, now: datetime, meter: 
     places = {key: n for n, key in enumerate(keys)}
     edges = asked.bounds
     values = np.zeros((len(keys), len(edges) - 1))
-    exact = [[0] * (len(edges) - 1) for _ in keys]
+    exact = [[Sums()] * (len(edges) - 1) for _ in keys]
     for cell in cells:
         amount = float(cell.sums.usage.get(meter, 0)) if meter else cell.sums.cost / 10**12
         values[places[cell.keys], cell.bucket] = amount
-        exact[places[cell.keys]][cell.bucket] = cell.sums.cost
+        exact[places[cell.keys]][cell.bucket] = cell.sums
     return History(keys, values, tuple(edges[:-1]), tuple(map(tuple, exact)))

@@ -5,9 +5,6 @@ does a surface or a figure that is not in the table.
 """
 
 import json
-import re
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -16,36 +13,20 @@ from typing import Any
 import pytest
 from tests.support.consistency.channel_surfaces import CHANNELS, Written
 from tests.support.consistency.data import (
-    BUDGETS,
-    FX,
     NOW,
     TENANT,
     ZONES,
     Oracle,
-    catalog,
     first_of_month,
     midnight,
-    priced,
-    used,
 )
 from tests.support.consistency.surfaces import (
     SURFACES,
     System,
     budget_states,
     console_overview,
-    euros,
 )
-from tests.support.console_rig import dependencies, make
-from tests.support.ledger import write
-from tests.support.stack import Stack
-from tests.support.stack import stack as stack  # noqa: PLC0414 (a fixture for the tests here)
 
-from outlay.catalog.publish import publish
-from outlay_console.adapters.catalog import CatalogView
-from outlay_kit.clickhouse import ClickHouseClient
-from outlay_kit.clock import FakeClock
-from outlay_kit.keys import KeyFile
-from outlay_pricer.opportunities.search import OpportunityScanner
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.money import about, usd
 from outlay_reports.report_table import Spent
@@ -136,31 +117,6 @@ TABLE: dict[str, dict[str, str]] = {
         **_cells("effects savings", "no: a comparison and a saving are reports"),
     },
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    folder = tmp_path_factory.mktemp("consistency")
-    make(stack, folder, database="consistent", now=NOW)
-    settings = stack.writer.model_copy(update={"database": "consistent"})
-    content = catalog()
-    write(settings, priced(used(), content))
-    publish(stack.kafka, content, FakeClock(NOW))
-    clickhouse = ClickHouseClient(settings)
-    OpportunityScanner(clickhouse, FakeClock(NOW), every=900, most=100_000).turn(content)
-    shown = CatalogView(1, NOW, "", None, (), BUDGETS, fx=FX)
-    key = KeyFile(folder / "keys.json").create(TENANT, ("read", "admin"), NOW)
-    asked = replace(dependencies(stack, settings, folder), catalog=lambda: shown)
-    environment = {**stack.environment, "OUTLAY_CLICKHOUSE_DATABASE": "consistent", "OUTLAY_TENANT": TENANT}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("outlay_kit.clock.SystemClock.now", lambda _: NOW)
-        yield System(asked, clickhouse, content, folder / "keys.json", key, environment)
-    clickhouse.close()
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    return Oracle()
 
 
 def right(oracle: Oracle, system: System, zone: str) -> dict[str, Any]:
@@ -274,30 +230,6 @@ def test_the_budget_of_a_tag_is_the_sum_of_the_tag_everywhere(system: System, or
     charged = oracle.charged(first_of_month("UTC"))
     assert charged > oracle.cost(first_of_month("UTC"))
     assert f"{usd(charged)} <span" in system.page("/budgets")
-
-
-def test_every_surface_converts_at_the_rate_of_each_day(system: System, oracle: Oracle) -> None:
-    month = first_of_month("UTC")
-    wanted = {team: oracle.euros(month, team=team) for team in oracle.by(lambda call: call.team, month)}
-    whole = sum(wanted.values(), Fraction(0))
-    for name, (rows, total) in euros(system).items():
-        assert rows == pytest.approx({team: float(cost) for team, cost in wanted.items()}, abs=1e-9), name
-        assert abs(Fraction(total) - whole) < Fraction(10_000, 10**12), name  # a chart has many bars
-
-
-def test_pages_show_the_currency_that_their_address_names(system: System, oracle: Oracle) -> None:
-    euro = {"today": oracle.euros(midnight("UTC")), "month": oracle.euros(first_of_month("UTC"))}
-    overview = system.page("/?tz=UTC&range=30d&currency=EUR")
-    for name, cost in euro.items():
-        bound = name == "month" or oracle.unpriced(midnight("UTC")) > 0
-        assert f'data-figure="{name}">{usd(cost, lower_bound=bound, currency="EUR")}<' in overview
-    assert "converted from USD at each day's rate (ECB)" in overview
-    for path in ("explore", "events", "live", "quality", "opportunities"):
-        main = system.page(f"/{path}?range=30d&currency=EUR").partition("<main")[2]
-        assert "€" in main, path
-        assert "$" not in re.sub(r'"marks":\[.*?\],"ahead"', "", main), path  # alerts stay in USD
-    assert "€" not in system.page("/?range=30d").partition("<main")[2]
-    assert "$" in system.page("/budgets?currency=EUR")
 
 
 def test_savings_are_the_same_everywhere(system: System) -> None:

@@ -176,12 +176,12 @@ class Oracle:
     def cost(self, since: datetime, until: datetime = NOW, **wanted: str) -> Decimal:
         return sum((call.cost or Decimal(0) for call in self.some(since, until, **wanted)), Decimal(0))
 
-    def euros(self, since: datetime, **wanted: str) -> Fraction:
-        """Cost in EUR: each call at the rate of its own day."""
+    def euros(self, since: datetime, until: datetime = NOW, amount: str = "cost", **wanted: str) -> Fraction:
+        """Cost, or what is charged, in EUR: each call at the rate of its own day."""
         return sum(
             (
-                Fraction(call.cost or 0) / Fraction("1.10" if call.time.day < 18 else "1.17")
-                for call in self.some(since, NOW, **wanted)
+                Fraction(getattr(call, amount) or 0) / Fraction("1.10" if call.time.day < 18 else "1.17")
+                for call in self.some(since, until, **wanted)
             ),
             Fraction(0),
         )
@@ -196,8 +196,8 @@ class Oracle:
             found[of(call)] = found.get(of(call), Decimal(0)) + (call.cost or 0)
         return found
 
-    def unpriced(self, since: datetime) -> int:
-        return sum(call.cost is None for call in self.some(since))
+    def unpriced(self, since: datetime, until: datetime = NOW) -> int:
+        return sum(call.cost is None for call in self.some(since, until))
 
     def estimated(self, since: datetime) -> Decimal:
         """What events cost whose price is a guess."""

@@ -5,7 +5,6 @@ import html
 import io
 import json
 import re
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -313,34 +312,6 @@ def console_overview(system: System, zone: str) -> Mapping[str, str]:
     landing = re.search(r"<b>([^<]*)</b> <span class=\"muted\">\(([^<]*)\)</span></p>", text)
     assert landing is not None
     return {**found, "forecast": landing[1], "interval": landing[2], "page": text}
-
-
-def euros(system: System) -> dict[str, tuple[dict[str, float], Decimal]]:
-    """The month by team in EUR, and its total, from every surface that converts."""
-    words = ("report", "showback", "--by", "team", "--from", "2026-11", "--currency", "EUR")
-    asked = {"by": "team", "from": "2026-11", "currency": "EUR"}
-    with TestClient(Console(system.dependencies).app()) as client:
-        head = {"authorization": f"Bearer {system.key}"}
-        api = client.get("/api/v1/reports/showback", params=asked, headers=head).json()
-    found = {}
-    for name, answer in {
-        "command line": json.loads(system.command(*words, "--json")),
-        "read API": api,
-    }.items():
-        assert (answer["currency"], answer["rates"]) == ("EUR", ["ECB"]), name
-        rows = {row["team"]: float(row["cost_eur"]) for row in answer["rows"]}
-        found[name] = (
-            {"" if team == "(unassigned)" else team: cost for team, cost in rows.items()},
-            Decimal(answer["total"]["cost_eur"]),
-        )
-    text = system.command("export", "focus", "--from", "2026-11", "--currency", "EUR")
-    bill: dict[str, Decimal] = defaultdict(Decimal)
-    for charge in csv.DictReader(io.StringIO(text)):
-        bill[charge["x_Team"]] += Decimal(charge["BilledCost"])
-    found["FOCUS"] = ({team: float(cost) for team, cost in bill.items()}, sum(bill.values(), Decimal(0)))
-    shown = explore(system, "UTC", "cost_eur", "&currency=EUR")["by_team"]
-    found["Explore"] = ({team: float(cost) for team, cost in shown.items()}, sum(shown.values(), Decimal(0)))
-    return found
 
 
 def _by(answer: dict[str, Any], name: str) -> dict[str, Decimal]:

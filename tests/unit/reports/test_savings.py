@@ -10,12 +10,13 @@ from outlay_pricer.opportunities.search import Opportunities
 from outlay_reports.adapters.savings import distinct_savings, monthly_saving, saving_basis
 from outlay_reports.money import dollars
 from outlay_reports.report_table import Spent
+from outlay_schemas.money import Exact
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DOLLAR = 10**12
 
 
-def shown(length: timedelta, saving: int) -> tuple[Decimal | None, int | None, str]:
+def shown(length: timedelta, saving: int) -> tuple[Decimal | None, Exact | None, str]:
     """Return the monthly figure of the console (USD) and of the command line (pico-USD), and its note."""
     since = NOW - length
     row = _row({"saving": Decimal(saving) / DOLLAR, "cost": Decimal(1000), "status": "open"}, since, NOW)

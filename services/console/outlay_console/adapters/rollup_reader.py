@@ -18,7 +18,7 @@ from outlay_reports.incidents import Incident, incidents
 from outlay_reports.money import completeness
 from outlay_reports.range_sums import Selection, needs_ledger, sums
 from outlay_schemas.alerts import AlertAction, alert_decoder
-from outlay_schemas.currency import USD, Currency
+from outlay_schemas.currency import USD, Currency, rounded
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico
 from outlay_schemas.notes import Note
@@ -45,6 +45,12 @@ class CostTotal:
     free: int = 0
     """Events of what the provider offers free."""
     currency: str = field(default="USD", kw_only=True)
+
+    @classmethod
+    def of(cls, measures: Sequence[Any], currency: Currency) -> "CostTotal":
+        """Return a total of the measures of `queries.TOTAL`, with amounts rounded to 12 places."""
+        values: list[Any] = [rounded(one) if isinstance(one, Decimal) else one for one in measures]
+        return cls(*values, currency=currency.code)
 
     @property
     def doubts(self) -> str:
@@ -133,9 +139,9 @@ class RollupReader:
         (row,) = await self.reader.rows(
             sums(list(wanted.values()), measures=queries.TOTAL, currency=currency)
         )
-        values = ([row[f"{measure}_{n}"] for measure in queries.TOTAL] for n in range(len(wanted)))
         return {
-            name: CostTotal(*each, currency=currency.code) for name, each in zip(wanted, values, strict=True)
+            name: CostTotal.of([row[f"{measure}_{n}"] for measure in queries.TOTAL], currency)
+            for n, name in enumerate(wanted)
         }
 
     async def breakdown(
@@ -148,21 +154,13 @@ class RollupReader:
         found: dict[str, Breakdown] = {name: Breakdown() for name in ("", *more)}
         for r in await self.reader.rows(queries.breakdown(view, spans, limit, more)):
             one = found[r["dimension"]]
-            one.spent = CostTotal(
-                *(r[f"all_{measure}"] for measure in queries.TOTAL), currency=view.currency.code
-            )
-            one.before, one.unpriced_before = r["all_before"], r["all_unpriced_before"]
-            one.rows.append(
-                BreakdownRow(
-                    r["value"],
-                    r["now"],
-                    r["before"],
-                    r["events"],
-                    r["unpriced"],
-                    r["dimension"],
-                    r["unpriced_before"],
-                )
-            )
+            one.spent = CostTotal.of([r[f"all_{measure}"] for measure in queries.TOTAL], view.currency)
+            one.before, one.unpriced_before = rounded(r["all_before"]), r["all_unpriced_before"]
+            row = BreakdownRow(
+                r["value"], rounded(r["now"]), rounded(r["before"]), r["events"], r["unpriced"], r["dimension"],
+                r["unpriced_before"],
+            )  # fmt: skip
+            one.rows.append(row)
         for one in found.values():
             one.rows.sort(key=lambda row: (-row.now, row.value))
         return found
@@ -173,7 +171,7 @@ class RollupReader:
         rows = await self.reader.rows(queries.series(view, span, starts, top))
         costs = {name: [Decimal(0)] * len(starts) for name in [*top, queries.REST]}
         for r in rows:
-            costs[r["value"]][r["bucket"]] += r["cost"]
+            costs[r["value"]][r["bucket"]] = rounded(r["cost"])
         names = [name for name in costs if name != queries.REST or any(costs[name])]
         return Series(starts, names, [costs[name] for name in names])
 
@@ -181,7 +179,7 @@ class RollupReader:
         """Return the cost of each bucket, all values together."""
         costs = [Decimal(0)] * len(starts)
         for r in await self.reader.rows(queries.series(view, span, starts, [])):
-            costs[r["bucket"]] += r["cost"]
+            costs[r["bucket"]] = rounded(r["cost"])
         return costs
 
     async def values(self, view: View, now: datetime, name: str, text: str) -> list[str]:
