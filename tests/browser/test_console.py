@@ -211,6 +211,30 @@ async def test_a_chart_is_shown_otherwise_and_without_a_series(people: People) -
     assert person.complaints == []
 
 
+async def test_the_picture_of_a_chart_has_the_figures_of_the_page(people: People) -> None:
+    """Its title has the total, and its legend what each series comes to, as the heading and the table have them."""
+    person = await people()
+    page = person.page
+    await person.log_in()
+    await person.see("/explore?range=7d&by=team&tz=UTC")
+    await page.evaluate(
+        "window.written = []; const draw = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {"
+        " window.written.push(text); return draw.call(this, text, ...more); }"
+    )
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="PNG").click()
+    assert (await download.value).suggested_filename == "outlay.png"
+    written: list[str] = await page.evaluate("window.written")
+    total = await page.locator("#spend").inner_text()
+    assert "≥" in total
+    assert any(text.endswith(f"(UTC): {total}") for text in written), written
+    for row in await page.locator("table.sortable tbody tr").all():
+        name, cost = [await cell.inner_text() for cell in (await row.locator("td").all())[:2]]
+        assert f"{name} {cost}" in written, written
+    assert person.complaints == []
+
+
 async def test_a_table_is_sorted_by_the_column_that_is_clicked(people: People) -> None:
     person = await people()
     page = person.page

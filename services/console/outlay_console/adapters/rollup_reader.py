@@ -100,6 +100,8 @@ class Series:
     starts: list[datetime]
     names: list[str]
     costs: list[list[Decimal]]
+    bounds: list[list[int]]
+    """For each name, the places of the costs that are lower bounds: events in them have no price."""
 
 
 @dataclass(frozen=True)
@@ -169,18 +171,15 @@ class RollupReader:
         """Return cost over time of the values in `top`, and of the rest together."""
         starts = starts_of(bucket, span, view.zone)
         rows = await self.reader.rows(queries.series(view, span, starts, top))
-        costs = {name: [Decimal(0)] * len(starts) for name in [*top, queries.REST]}
+        every = [*top, queries.REST]
+        costs = {name: [Decimal(0)] * len(starts) for name in every}
+        bounds: dict[str, list[int]] = {name: [] for name in every}
         for r in rows:
             costs[r["value"]][r["bucket"]] = rounded(r["cost"])
-        names = [name for name in costs if name != queries.REST or any(costs[name])]
-        return Series(starts, names, [costs[name] for name in names])
-
-    async def course(self, view: View, span: TimeRange, starts: Sequence[datetime]) -> list[Decimal]:
-        """Return the cost of each bucket, all values together."""
-        costs = [Decimal(0)] * len(starts)
-        for r in await self.reader.rows(queries.series(view, span, starts, [])):
-            costs[r["bucket"]] = rounded(r["cost"])
-        return costs
+            if r["unpriced"]:
+                bounds[r["value"]].append(r["bucket"])
+        names = [name for name in every if name in top or any(costs[name]) or bounds[name]]
+        return Series(starts, names, [costs[name] for name in names], [bounds[name] for name in names])
 
     async def values(self, view: View, now: datetime, name: str, text: str) -> list[str]:
         """Return the values of a dimension in a view that contain a text, the most expensive first."""

@@ -50,18 +50,18 @@ def _joint(view: View) -> str:
 
 
 def series(view: View, span: TimeRange, starts: Sequence[datetime], top: Sequence[str]) -> Query:
-    """Ask for cost by bucket (from 0) and value; values that are not in `top` are one, REST."""
+    """Ask for cost and unpriced events by bucket (from 0) and value; values that are not in `top` are one, REST."""
     inner = sums(
         [Selection(span, view.filters)],
         view.groups,
-        measures=("cost",),
+        measures=("cost", "unpriced_events"),
         bounds=starts,
         currency=view.currency,
     )
     row = _joint(view)
     return Query(
-        f"SELECT bucket, if(has({{top:Array(String)}}, {row}), {row}, {{rest:String}}) AS value, sum(cost_0) AS cost"
-        f" FROM ({inner.sql}) GROUP BY bucket, value ORDER BY bucket, value",
+        f"SELECT bucket, if(has({{top:Array(String)}}, {row}), {row}, {{rest:String}}) AS value, sum(cost_0) AS cost,"
+        f" sum(unpriced_events_0) AS unpriced FROM ({inner.sql}) GROUP BY bucket, value ORDER BY bucket, value",
         {**inner.bound, "top": list(top), "rest": REST},
     )
 

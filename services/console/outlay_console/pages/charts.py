@@ -8,9 +8,9 @@ from urllib.parse import quote, urlencode
 from zlib import crc32
 
 from outlay_console.adapters.forecasts import BucketForecast
-from outlay_console.adapters.rollup_reader import CHART_VALUES, BreakdownRow
+from outlay_console.adapters.rollup_reader import CHART_VALUES, BreakdownRow, Series
 from outlay_console.domain.queries import REST
-from outlay_console.domain.view import COMPARISONS, JOINT, Bucket, View, starts_of
+from outlay_console.domain.view import COMPARISONS, JOINT, Bucket, View
 from outlay_console.pages.request import Context, PageRequest
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.explore_links import range_pairs
@@ -53,7 +53,8 @@ async def chart_of(
         "names": ["everything else" if name == REST else row_name(name) for name in series.names],
         "colours": colours_of(series.names),
         "costs": series.costs,
-        "compared": compared and {"name": compared[0], "costs": compared[1][: len(series.starts)]},
+        "bounds": series.bounds,
+        "compared": compared and _total(view, compared, len(series.starts)),
         "marks": [
             {
                 "at": int(_moment(one.main).timestamp()),
@@ -93,14 +94,23 @@ async def _ahead(request: PageRequest, view: View, bucket: Bucket) -> BucketFore
     return await request.deps.forecasts.ahead(request.tenant, view, request.now, bucket=bucket, steps=steps)
 
 
-async def _compared(request: PageRequest, view: View, bucket: Bucket) -> tuple[str, Sequence[Decimal]] | None:
-    """Return what the chart is compared with, and its cost by bucket; None: with nothing."""
+async def _compared(request: PageRequest, view: View, bucket: Bucket) -> Series | None:
+    """Return the total that the chart is compared with, by bucket; None: it is compared with nothing."""
     if not view.compare:
         return None
-    span = view.before(request.now)
-    starts = starts_of(bucket, span, view.zone)
-    name = COMPARISONS.get(view.compare, f"From {view.compare}")
-    return name, await request.rollups.course(view, span, starts)
+    return await request.rollups.series(view, view.before(request.now), bucket, [])
+
+
+def _total(view: View, series: Series, buckets: int) -> Context:
+    """Return a total as the chart carries it, cut to its `buckets`."""
+    costs, bounds = (
+        (series.costs[0], series.bounds[0]) if series.names else ([Decimal(0)] * len(series.starts), [])
+    )
+    return {
+        "name": COMPARISONS.get(view.compare, f"From {view.compare}"),
+        "costs": costs[:buckets],
+        "bounds": [place for place in bounds if place < buckets],
+    }
 
 
 def row_name(value: str) -> str:

@@ -7,11 +7,12 @@ function written(value, symbol, options) {
   return `${value < 0 ? "-" : ""}${symbol}${size}`;
 }
 
-// The rule of outlay_reports/money.py: cents from 10 cents up, three significant digits below.
-export function money(value, symbol = "$") {
+// The rule of outlay_reports/money.py: cents from 10 cents up, three significant digits below; ≥ for a lower bound.
+export function money(value, symbol = "$", bound = false) {
+  if (bound && !value) return "unpriced";
   const size = Math.abs(value);
   const places = size && size < 0.1 ? 2 - Math.floor(Math.log10(size)) : 2;
-  return written(value, symbol, { minimumFractionDigits: 2, maximumFractionDigits: places });
+  return (bound ? "≥ " : "") + written(value, symbol, { minimumFractionDigits: 2, maximumFractionDigits: places });
 }
 
 export function about(value, symbol = "$") {
@@ -94,7 +95,7 @@ export class Chart {
     this.colours = colours(this.figure);
     const { starts, names } = this.data;
     this.shown = KINDS[this.choice.kind](this.data.costs.map((row, n) => row.map((cost) => (this.choice.off.has(names[n]) ? 0 : Number(cost)))));
-    this.write = this.choice.kind === "Share" ? percent : (value) => money(value, this.data.symbol);
+    this.write = this.choice.kind === "Share" ? percent : (value, bound) => money(value, this.data.symbol, bound);
     this.legend();
     this.tip = document.createElement("div");
     this.tip.className = "tip";
@@ -172,11 +173,14 @@ export class Chart {
     }
   }
 
-  // The chart as a picture, with its title and legend.
+  // The chart as a picture, with its title, and a legend that says what each series comes to.
   async save() {
     const chart = this.uplot.ctx.canvas;
     const [ratio, picture] = [uPlot.pxRatio, document.createElement("canvas")];
-    const lines = this.data.names.map((name, n) => ({ name, colour: this.colour(n) }));
+    const lines = this.data.names.map((name, n) => ({
+      name, colour: this.colour(n), cost: this.data.costs[n].reduce((sum, cost) => sum + Number(cost), 0), bound: this.data.bounds[n].length > 0,
+    })).filter((line) => !this.choice.off.has(line.name));
+    const amount = (some) => money(some.reduce((sum, line) => sum + line.cost, 0), this.data.symbol, some.some((line) => line.bound));
     Object.assign(picture, { width: chart.width, height: chart.height + (44 + 20 * Math.ceil(lines.length / 3)) * ratio });
     const ctx = picture.getContext("2d");
     const style = getComputedStyle(document.body);
@@ -186,14 +190,14 @@ export class Chart {
     ctx.scale(ratio, ratio);
     ctx.fillStyle = style.color;
     ctx.font = `600 14px ${style.fontFamily}`;
-    ctx.fillText(`${this.title}, ${this.data.labels[0]} – ${this.data.labels[this.data.labels.length - 1]} (${this.data.zone})`, 12, 22);
+    ctx.fillText(`${this.title}, ${this.data.labels[0]} – ${this.data.labels[this.data.labels.length - 1]} (${this.data.zone}): ${amount(lines)}`, 12, 22);
     ctx.font = `12px ${style.fontFamily}`;
-    lines.forEach(({ name, colour }, n) => {
+    lines.forEach((line, n) => {
       const [x, y] = [12 + (n % 3) * (chart.width / ratio / 3), 52 + chart.height / ratio + 20 * Math.floor(n / 3)];
-      ctx.fillStyle = colour;
+      ctx.fillStyle = line.colour;
       ctx.fillRect(x, y - 9, 10, 10);
       ctx.fillStyle = style.color;
-      ctx.fillText(name, x + 16, y, chart.width / ratio / 3 - 24);
+      ctx.fillText(`${line.name} ${amount([line])}`, x + 16, y, chart.width / ratio / 3 - 24);
     });
     const file = document.createElement("a");
     file.href = URL.createObjectURL(await new Promise((done) => picture.toBlob(done)));
@@ -357,7 +361,15 @@ export class Chart {
   }
 
   lines(index) {
-    return this.data.names.map((name, n) => ({ name, n, cost: this.shown[n][index] })).filter((line) => line.cost).sort((a, b) => b.cost - a.cost);
+    const within = this.choice.kind === "Cumulative" ? (at) => at <= index : (at) => at === index;
+    return this.data.names
+      .map((name, n) => ({ name, n, cost: this.shown[n][index], bound: !this.choice.off.has(name) && this.data.bounds[n].some(within) }))
+      .filter((line) => line.cost || line.bound).sort((a, b) => b.cost - a.cost);
+  }
+
+  // What all lines of a place come to.
+  total(lines) {
+    return this.write(lines.reduce((sum, line) => sum + line.cost, 0), lines.some((line) => line.bound));
   }
 
   near(index) {
@@ -382,7 +394,7 @@ export class Chart {
     this.tip.replaceChildren();
     const add = (tag, text, name) => { const e = document.createElement(tag); e.textContent = text; if (name) e.className = name; this.tip.append(e); return e; };
     add("b", label);
-    if (past) add("p", this.write(lines.reduce((sum, line) => sum + line.cost, 0)), "total");
+    if (past) add("p", this.total(lines), "total");
     if (band) add("p", forecast(band, this.data.symbol), past ? "mark" : "");
     for (const line of lines.slice(0, 8)) {
       const row = add("p", "");
@@ -391,11 +403,11 @@ export class Chart {
       const name = document.createElement("span");
       name.textContent = line.name;
       const cost = document.createElement("span");
-      cost.textContent = this.write(line.cost);
+      cost.textContent = this.write(line.cost, line.bound);
       row.append(swatch, name, cost);
     }
     const before = past && this.data.compared?.costs[index];
-    if (before !== undefined && before !== false && this.choice.kind !== "Share") add("p", `${this.data.compared.name}: ${money(Number(before), this.data.symbol)}`, "muted");
+    if (before !== undefined && before !== false && this.choice.kind !== "Share") add("p", `${this.data.compared.name}: ${money(Number(before), this.data.symbol, this.data.compared.bounds.includes(index))}`, "muted");
     for (const mark of marks) add("p", mark.title, "mark " + mark.severity);
     this.tip.hidden = false;
     const x = this.uplot.valToPos(at, "x");
@@ -416,7 +428,7 @@ export class Chart {
     const { band, past, label } = this.place(this.at);
     const lines = past ? this.lines(this.at) : [];
     const said = [label];
-    if (past) said.push(this.write(lines.reduce((sum, line) => sum + line.cost, 0)), ...lines.slice(0, 3).map((line) => `${line.name} ${this.write(line.cost)}`), ...this.near(this.at).map((mark) => mark.title));
+    if (past) said.push(this.total(lines), ...lines.slice(0, 3).map((line) => `${line.name} ${this.write(line.cost, line.bound)}`), ...this.near(this.at).map((mark) => mark.title));
     if (band) said.push(forecast(band, this.data.symbol));
     this.figure.querySelector("[aria-live]").textContent = said.join(", ");
   }
