@@ -26,9 +26,9 @@ from outlay_reports.adapters.savings import (
     monthly_saving,
     saving_basis,
 )
-from outlay_reports.money import counted, dollars, share
+from outlay_reports.money import about, counted, dollars, from_pico, share
 from outlay_reports.periods import parse_time_range, parse_zone
-from outlay_reports.report_table import Column, ReportTable, Row, Spent, Value
+from outlay_reports.report_table import Column, ExpectedCost, ReportTable, Row, Spent, Value
 from outlay_schemas.dimensions import name_of
 
 
@@ -138,7 +138,7 @@ def savings_table(
         _, team, project, _, sku = one.where
         examples = [f"{source}#{name}" for source, name in one.examples]
         month = months[one.id]
-        spent = Spent(one.saving), None if month is None else Spent(month)
+        spent = Spent(one.saving), None if month is None else ExpectedCost(month)
         values: tuple[Value, ...] = (
             one.id, one.method.kind, name_of(team), project, sku, one.method.recommendation, *spent,
             share(one.saving, one.cost), one.events, one.method.prerequisite, examples[0], " ".join(examples),
@@ -155,7 +155,9 @@ def savings_table(
         Column("effort", "effort", wide=kept),
     )  # fmt: skip
     together = distinct_savings(
-        (*one.where[3:], one.method.recommendation, one.saving) for one in large if not by_id[one.id].closed
+        (*one.where[3:], one.method.recommendation, one.saving)
+        for one in found.findings  # `least` only shortens the list
+        if not decided.get(one.id, Decision()).closed
     )
     notes = _notes(found, limit, len(shown), len(large) - len(shown), together)
     facts = {"from": found.since.isoformat(), "to": found.until.isoformat(), "events": found.events}
@@ -169,7 +171,7 @@ def _notes(found: Opportunities, limit: int, shown: int, hidden: int, together: 
     notes = [saving_basis(found.since, found.until), "savings overlap: do not add them up"]
     if shown:
         month = monthly_saving(together, found.since, found.until)
-        total = dollars(together) if month is None else f"{dollars(month)} a month"
+        total = dollars(together) if month is None else f"{about(from_pico(month))} a month"
         notes.append(f"together at least {total}: the best way for each model or SKU")
     if found.cached:
         notes.append(f"prompt caching already saved {dollars(found.cached)} in this period")

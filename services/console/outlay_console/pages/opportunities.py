@@ -32,7 +32,9 @@ async def opportunities(request: PageRequest) -> Context:
         rows = [row for one in saved.found if (row := _row(one, saved.since, saved.until))]
     still = [row for row in rows if row["status"] not in CLOSED]
     together = distinct_savings(
-        (row["provider"], row["sku"], row["recommendation"], to_pico(row["saving"])) for row in still
+        (one["provider"], one["sku"], one["recommendation"], to_pico(one["saving"]))
+        for one in saved.found
+        if one["status"] not in CLOSED
     )
     month = monthly_saving(together, saved.since, saved.until) if saved.since and saved.until else None
     return {
