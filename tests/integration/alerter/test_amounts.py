@@ -3,14 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from io import BytesIO
+from itertools import pairwise
 
 import msgspec
 import pytest
+from PIL import Image
 from tests.support.ledger import cost_event, write
 from tests.support.rollup_rows import NOW
 
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
+from outlay_alerter.notify.chart import budget_course, draw
 from outlay_alerter.rules.watch import Watch
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
@@ -23,6 +27,7 @@ from outlay_reports.cost_query import Amount
 from outlay_schemas.alerts import Alert, Contributor, alert_decoder
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.catalog.watch import AlertRule, Budget, Burn, NewSpender, SpendSpike, Threshold
+from outlay_schemas.money import to_usd
 
 pytestmark = pytest.mark.stack
 
@@ -108,12 +113,36 @@ def test_shares_are_of_what_was_spent_when_the_contributors_were_read(
     assert dict(shown.facts)["Shares"] == "of $120.00, the spend when they were read"
 
 
-def test_shares_of_a_budget_of_charges_are_of_charges(
+def test_the_chart_of_a_budget_is_what_was_spent_by_then_against_the_limit(
+    house: ClickHouseSettings, clickhouse: ClickHouseClient
+) -> None:
+    rollups = RollupReader(clickhouse)
+    spent = [cost_event("acme", n, LATELY - timedelta(days=n), f"{n + 1}", user="u-1") for n in range(12)]
+    write(house, [*spent, cost_event("acme", 99, LATELY, "9", user="u-2")])
+    budget = BUDGET.model_copy(update={"scope": {"user": ("u-1",)}, "timezone": "America/New_York"})
+    alert = alerts_of(clickhouse, rollups, [budget])["b 50"]
+    found = budget_course(rollups, alert, "user u-1")
+    assert found.start == alert.window, "its first day begins at its own midnight"
+    assert (found.expected, found.line) == (50 * 10**12, "50%: $50.00")
+    assert to_usd(found.costs[-1]) == alert.actual == "78"
+    grown = [later - earlier for earlier, later in pairwise(found.costs)]
+    assert [cost // 10**12 for cost in grown[-12:]] == [*range(12, 0, -1)]
+    crossed = next(n for n, cost in enumerate(found.costs) if cost >= 50 * 10**12)
+    assert found.since is not None
+    assert found.start + found.step * crossed - found.since < found.step
+    image = Image.open(BytesIO(draw(found))).convert("RGB")
+    assert {(0xD0, 0x40, 0x2B), (0x2E, 0x7D, 0x32)} <= {
+        colour for _, colour in image.getcolors(100_000) or []
+    }
+
+
+def test_shares_and_the_chart_of_a_budget_of_charges_are_of_charges(
     house: ClickHouseSettings, clickhouse: ClickHouseClient
 ) -> None:
     write(house, [cost_event("acme", n, LATELY, "1", charged="1.5") for n in range(90)])
     budget = BUDGET.model_copy(update={"counts": "charged"})
     alert = alerts_of(clickhouse, RollupReader(clickhouse), [budget])["b 50"]
+    assert to_usd(budget_course(RollupReader(clickhouse), alert, "").costs[-1]) == alert.actual
     assert alert.actual == alert.contributors_total == "135"
     assert [one.cost for one in alert.contributors if one.dimension == "user"] == ["135"]
     assert "Shares" not in dict(incident_text([alert]).facts)

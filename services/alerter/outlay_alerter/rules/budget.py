@@ -153,7 +153,8 @@ def _finding(
     rolling = budget.rolling is not None
     key = Key(budget.tenant, budget.id, budget.scope, EPOCH if rolling else span.start, level)
     until = {} if rolling else {"until": span.end.strftime(UNTIL)}
-    return Finding(budget, key, breached, facts={**until, **facts}, **{"about": span, **terms})
+    counts = {"counts": budget.counts} if budget.counts != "cost" else {}
+    return Finding(budget, key, breached, facts={**until, **counts, **facts}, **{"about": span, **terms})
 
 
 def _actual(budget: Budget, span: TimeRange, amount: int, spent: Spent, threshold: Decimal) -> Finding:
