@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.async_api import async_playwright
-from tests.support.browser import ARGS, chromium
+from tests.support.browser import ARGS, chromium, save
 
 from outlay.demo.workload import TENANT
 from outlay.local.state import stores
@@ -131,7 +131,7 @@ async def take(folder: Path) -> None:
             page = await browser.new_page(viewport={"width": 760, "height": 400}, device_scale_factor=1.5)
             await page.set_content(f'<style>{_STYLE}</style><body class="{look}">{parts}</body>')
             await page.wait_for_timeout(300)
-            await page.screenshot(path=folder / f"slack-{look}.png", full_page=True)
+            save(await page.screenshot(full_page=True), folder / f"slack-{look}.png")
         await browser.close()
     sys.stdout.write(unescape(f"{alerts[0].title}\n"))
 
