@@ -79,12 +79,15 @@ class AlertText:
     costs_link: str
     """Explore with the time and scope of the alert; empty: no console is set, or it cannot filter so."""
     footer: str
+    runbook: str = ""
+    mentions: tuple[str, ...] = ()
+    """Whom Slack notifies of it; nobody unless it fires."""
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:
         """Label and address of each link."""
-        both = ((OPEN, self.link), ("View these costs", self.costs_link))
-        return tuple((label, address) for label, address in both if address)
+        all_links = ((OPEN, self.link), ("View these costs", self.costs_link), ("Runbook", self.runbook))
+        return tuple((label, address) for label, address in all_links if address)
 
     @property
     def contributors(self) -> tuple[tuple[str, str], ...]:
@@ -135,7 +138,8 @@ def incident_text(alerts: Sequence[Alert]) -> AlertText:
         summary=_summary(alert), compared=alert.compared, effects=tuple(_effects(alert)), top=tuple(_top(alert)),
         parts=tuple(_parts(incident.parts if incident else (), alerts)), facts=tuple(_facts(alert)),
         actions=tuple(_actions(alert)), link=alert.link, costs_link=explore_link(alert),
-        footer=f"{alert.tenant} · {alert.rule} · {alert.incident_id}",
+        footer=f"{alert.tenant} · {alert.rule} · {alert.incident_id}", runbook=alert.runbook,
+        mentions=tuple(dict.fromkeys(name for one in alerts if one.state == "firing" for name in one.mention)),
     )  # fmt: skip
 
 
@@ -232,6 +236,8 @@ def _parts(parts: Sequence[Part], alerts: Sequence[Alert]) -> Iterator[tuple[str
 
 def _facts(alert: Alert) -> Iterator[tuple[str, str]]:
     yield from notes(alert)
+    if alert.owner:
+        yield "Owner", alert.owner
     for name, value in [f for f in alert.facts.items() if f[0] not in _HIDDEN_FACTS][:_FACTS]:
         past = name == "gone_on" and value <= f"{alert.at:%Y-%m-%d %H:%M} UTC"
         yield "Ran out" if past else _FACT_LABELS.get(name, name.replace("_", " ").capitalize()), value

@@ -126,6 +126,13 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     contributors_total: Usd | None = None
     """USD in the window when `contributors` were read, a moment after `actual`: their shares are of this."""
 
+    runbook: str = ""
+    """Address of what to do, from the rule."""
+    owner: str = ""
+    """Who takes care of it, from the rule."""
+    mention: list[str] = []
+    """Whom Slack notifies, from the rule."""
+
     @property
     def incident_id(self) -> str:
         """The id of its incident; its own, if it has none."""

@@ -35,6 +35,11 @@ CASES = {
             rate_unpriced=1, contributors=[Contributor("sku", "gpt-5", Usd("60"), 40)], contributors_total=Usd("90"),
         ),
     ],
+    "owned": [
+        alert(
+            runbook="https://wiki.example/budgets", owner="Team Growth", mention=["S0123ABC", "U0456DEF", "here"],
+        ),
+    ],
     "resolved": [alert(state="resolved", count=0, expected=None, scope={})],
     "ratio": [alert(unit="USD per request", actual=Usd("0.0421"), expected=Usd("0.02"), count=0)],
     "group": [

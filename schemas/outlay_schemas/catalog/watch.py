@@ -92,6 +92,12 @@ class RuleBase(CatalogModel):
     """Ids of rules and budgets: while one of them fires for an overlapping scope, this one does not notify.
 
     Absent: a budget depends on the budgets of the same period with a wider scope, where they have one cause."""
+    runbook: Annotated[str, Field(pattern=r"^(https?://[^\s<>|]{1,500})?$")] = ""
+    """Address of what to do about its alerts, linked in each."""
+    owner: Text = ""
+    """Who takes care of its alerts, shown in each."""
+    mention: tuple[Annotated[str, Field(pattern=r"^(here|channel|[UWS][A-Z0-9]{4,20})$")], ...] = ()
+    """Whom Slack notifies when it fires: ids of members (`U…`) and user groups (`S…`), `here` or `channel`."""
     note: Text = ""
 
 

@@ -66,6 +66,7 @@ class AlertBuilder:
             impact_per_hour=per_hour,
             facts={**finding.facts, **({"quiet": quiet} if quiet else {})},
             link=alert_link(self._console, change.id), backfill=finding.backfill, unpriced=finding.unpriced,
+            runbook=finding.watch.runbook, owner=finding.watch.owner, mention=list(finding.watch.mention),
         )  # fmt: skip
         if finding.parts:
             effects = [Effect(kind, to_usd(cost)) for kind, cost in finding.parts]

@@ -43,6 +43,10 @@ class Watch:
     """How long it must be over before it resolves."""
     depends_on: tuple[str, ...] | None = None
     """Rules and budgets whose alerts suppress this one's. None: of a budget, those around it."""
+    runbook: str = ""
+    owner: str = ""
+    mention: tuple[str, ...] = ()
+    """Who is notified of its alerts by name, and what they read: as in the catalog."""
 
     @property
     def tagged(self) -> bool:
@@ -69,7 +73,7 @@ def common(of: schema.RuleBase, tenant: str) -> dict[str, Any]:
     return {
         "id": of.id, "name": of.name, "tenant": tenant, "scope": {str(k): v for k, v in of.scope.items()},
         "hold": timedelta(minutes=of.for_minutes), "calm": timedelta(minutes=of.keep_firing_minutes),
-        "depends_on": of.depends_on,
+        "depends_on": of.depends_on, "runbook": of.runbook, "owner": of.owner, "mention": of.mention,
     }  # fmt: skip
 
 

@@ -33,7 +33,10 @@ SECRETS = {
     "alertmanager": ["hash_key", "url"],
 }  # fmt: skip
 FIRING = alert(title="Growth budget: 80% used ($80.00 of $100.00)")
-UNPRICED = alert(title="Growth budget: 80% used (≥ $80.00 of $100.00)", unpriced=3)
+UNPRICED = alert(
+    title="Growth budget: 80% used (≥ $80.00 of $100.00)", unpriced=3,
+    runbook="https://wiki.example/budgets", owner="Team Growth",
+)  # fmt: skip
 
 
 def example(name: str) -> Any:
@@ -102,6 +105,8 @@ def test_every_channel_renders_every_message(name: str, monkeypatch: pytest.Monk
         assert len(poster.bodies) + len(mails) > before
     first = mails[0] if mails else json.dumps(json.loads(poster.bodies[0]), ensure_ascii=False)
     assert "80% used (≥ $80.00 of $100.00)" in first
+    assert "https://wiki.example/budgets" in first
+    assert "Team Growth" in first
     assert "3 events: the amounts are lower bounds" in first or '"unpriced": 3' in first
     assert channel.name == example(name).id
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 from tests.support.pages import pages
 
 from outlay_alerter.backtest.runner import Fired, NotPossibleError, moments, on_past, on_series
@@ -63,6 +64,21 @@ def test_every_kind_marks_a_total_that_lacks_unpriced_events(name: str) -> None:
         assert money or name == "silence"
         for one in money:
             assert ("≥ $" in one.title) == (one.unpriced > 0) == (unpriced > 0), one.title
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_says_who_takes_care_of_its_alerts_and_how(name: str) -> None:
+    kind = KINDS[name]
+    terms = {"id": "r", "name": "R", **EXAMPLES[name], "runbook": "https://wiki.example/r", "owner": "Kim"}
+    rule = kind.compile(kind.schema.model_validate({**terms, "mention": ["U012345", "here"]}), "acme")
+    assert (rule.runbook, rule.owner, rule.mention) == ("https://wiki.example/r", "Kim", ("U012345", "here"))
+    for wrong in (
+        {"mention": ["<!channel>"]},
+        {"runbook": "javascript:alert(1)"},
+        {"runbook": "https://a|b"},
+    ):
+        with pytest.raises(ValidationError):
+            kind.schema.model_validate({**terms, **wrong})
 
 
 def _on_past(name: str, unpriced: int = 0) -> list[Fired]:

@@ -96,6 +96,10 @@ def _prometheus(group: Sequence[Alert]) -> dict[str, object]:
     notes = {"title": main.title, "summary": main.summary, "actual": main.actual, "query": main.query}
     if main.expected is not None:
         notes["expected"] = main.expected
+    if main.runbook:
+        notes["runbook_url"] = main.runbook
+    if main.owner:
+        notes["owner"] = main.owner
     if missing := unpriced_text(main):
         notes["unpriced"] = missing
     if isinstance(text, AlertText) and text.parts:

@@ -49,7 +49,7 @@ def message(alerts: Sequence[Alert]) -> dict[str, object]:
     text = text_of(alerts)
     if isinstance(text, AlertList):
         return {"text": cut(escape(text.headline), _TEXT), "blocks": list(_many(text))}
-    plain = escape(f"{text.title}. {text.summary}")
+    plain = f"{_mentions(text)} {escape(f'{text.title}. {text.summary}')}".strip()
     return {"text": cut(plain, _TEXT), "blocks": list(_one(text))}
 
 
@@ -93,6 +93,8 @@ def _one(text: AlertText) -> Iterator[Block]:
     yield header(f"{mark(text.state, text.severity)} {text.title}")
     amounts, scope = cut(escape(text.amounts), _FIELD), cut(escape(text.scope), _FIELD)
     yield section(f"*{amounts}*\n{text.when(clock)} · {scope}")
+    if text.mentions:
+        yield section(_mentions(text))
     yield section(escape(text.summary))
     if text.effects:
         parts = " · ".join(f"{kind} *{escape(amount)}*" for kind, amount in text.effects)
@@ -113,6 +115,12 @@ def _one(text: AlertText) -> Iterator[Block]:
     if text.links:
         yield buttons(text.links, danger=text.severity == "critical" and text.state == "firing")
     yield context(text.footer)
+
+
+def _mentions(text: AlertText) -> str:
+    """Write whom Slack notifies. The catalog admits ids only, so none of this is markup of strangers."""
+    kinds = {"U": "@", "W": "@", "S": "!subteam^"}
+    return " ".join(f"<{kinds.get(name[0], '!')}{name}>" for name in text.mentions)
 
 
 def _many(found: AlertList) -> Iterator[Block]:
