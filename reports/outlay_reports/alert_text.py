@@ -81,7 +81,7 @@ class AlertText:
     footer: str
     runbook: str = ""
     mentions: tuple[str, ...] = ()
-    """Whom Slack notifies of it; nobody unless it fires."""
+    """Whom Slack notifies of it; empty unless it fires."""
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:

@@ -46,7 +46,7 @@ def reports(system: System) -> dict[str, dict[str, Any]]:
 
 
 def by_team(system: System) -> dict[str, dict[str, Decimal]]:
-    """Return the month by team, from the surfaces that are no report."""
+    """Return the month by team, from the surfaces that show no report."""
     text = system.command("export", "focus", "--from", MONTH, "--currency", CODE)
     bill: dict[str, Decimal] = defaultdict(Decimal)
     for charge in csv.DictReader(io.StringIO(text)):
