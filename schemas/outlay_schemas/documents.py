@@ -15,6 +15,7 @@ from outlay_schemas.catalog import Catalog
 from outlay_schemas.cloudevents import CloudEvent
 from outlay_schemas.errors import PROBLEM
 from outlay_schemas.events import CostEvent, DeadLetter, RollupWindow, UsageEvent
+from outlay_schemas.examples import examples
 from outlay_schemas.grammar import MAX_QUANTITY
 from outlay_schemas.validate import MAX_METERS, MAX_TAGS
 
@@ -45,11 +46,23 @@ _CHANNELS = {
 }
 
 
+_ABOUT = {name: about for name, (_, about) in _CHANNELS.items()} | {
+    "usage-cloudevent": "A usage event as a CloudEvent: this is the structured mode; the binary one is read too."
+}
+
+
 def schemas() -> dict[str, Document]:
-    """Return the JSON Schema of each message, by name."""
+    """Return the JSON Schema of each message, by name, with its `$id`, a title and an example."""
     found = {name: usage_schema(struct) for name, struct in _STRUCTS.items()}
     found["catalog"] = {"$schema": _DIALECT, **Catalog.model_json_schema(mode="serialization")}
-    return found
+    shown = examples()
+    return {
+        name: {
+            **schema, "$id": f"urn:outlay:schema:{name}", "title": name.replace("-", " ").capitalize(),
+            "description": _ABOUT[name], "examples": [shown[name]],
+        }
+        for name, schema in found.items()
+    }  # fmt: skip
 
 
 def usage_schema(struct: type[msgspec.Struct]) -> Document:
@@ -116,10 +129,7 @@ def asyncapi() -> Document:
         }
         messages[key] = _message(name, about, "json" if name == "catalog" else "x-ndjson")
         operations[f"read_{key}"] = {"action": "receive", "channel": {"$ref": f"#/channels/{key}"}}
-    cloud, about = (
-        "usage_cloudevent",
-        "A usage event as a CloudEvent: this is the structured mode; the binary one is read too.",
-    )
+    cloud, about = "usage_cloudevent", _ABOUT["usage-cloudevent"]
     channels["usage_event"]["messages"][cloud] = {"$ref": f"#/components/messages/{cloud}"}
     messages[cloud] = _message("usage-cloudevent", about, "cloudevents+json")
     operations["write_usage_event"] = {"action": "send", "channel": {"$ref": "#/channels/usage_event"}}

@@ -33,6 +33,21 @@ def test_each_is_a_json_schema(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schemas()[name])
 
 
+@pytest.mark.parametrize("name", sorted(schemas()))
+def test_each_has_an_id_a_title_and_an_example_that_is_valid(name: str) -> None:
+    schema = schemas()[name]
+    assert schema["$id"] == f"urn:outlay:schema:{name}"
+    assert schema["title"]
+    assert schema["description"]
+    (example,) = schema["examples"]
+    jsonschema.Draft202012Validator(schema).validate(example)
+
+
+def test_the_example_of_a_usage_event_is_accepted() -> None:
+    (example,) = schemas()["usage-event"]["examples"]
+    check_usage_event(usage_event_decoder.decode(json.dumps(example)))
+
+
 @pytest.mark.parametrize(
     "change",
     [
