@@ -218,9 +218,9 @@ async def test_the_picture_of_a_chart_has_the_figures_of_the_page(people: People
     await person.log_in()
     await person.see("/explore?range=7d&by=team&tz=UTC")
     await page.evaluate(
-        "window.written = []; const draw = CanvasRenderingContext2D.prototype.fillText;"
-        "CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {"
-        " window.written.push(text); return draw.call(this, text, ...more); }"
+        "() => { window.written = []; const draw = CanvasRenderingContext2D.prototype.fillText;"
+        " CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {"
+        " window.written.push(text); return draw.call(this, text, ...more); }; }"
     )
     async with page.expect_download() as download:
         await page.get_by_role("button", name="PNG").click()

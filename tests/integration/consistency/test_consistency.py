@@ -30,7 +30,7 @@ from tests.support.consistency.surfaces import (
 from outlay_reports.adapters.savings import newest_savings
 from outlay_reports.money import about, usd
 from outlay_reports.report_table import Spent
-from outlay_schemas.money import to_usd
+from outlay_schemas.money import rounded_usd
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 FIGURES = (
@@ -245,7 +245,9 @@ def test_savings_are_the_same_everywhere(system: System) -> None:
         saving, monthly = Decimal(str(row["saving_usd"])), Decimal(str(row["monthly_usd"]))
         assert f"{about(monthly)}</b>" in page, row
         assert f"{usd(saving)} of " in page, row
-        assert any(isinstance(cell, Spent) and Decimal(to_usd(cell.pico)) == saving for cell in reviewed), row
+        assert any(
+            isinstance(cell, Spent) and Decimal(rounded_usd(cell.pico)) == saving for cell in reviewed
+        ), row
 
 
 def test_a_neighbour_changes_no_figure(system: System, oracle: Oracle) -> None:

@@ -41,7 +41,7 @@ from outlay_reports.digest import DigestSources, build_digest
 from outlay_reports.report_table import Spent
 from outlay_schemas.alerts import Alert, alert_decoder
 from outlay_schemas.catalog import Catalog
-from outlay_schemas.money import to_usd
+from outlay_schemas.money import rounded_usd
 
 Figures = Mapping[str, Any]
 BEFORE, AFTER = ("2026-11-23", "2026-11-24")
@@ -245,9 +245,9 @@ def reviews(system: System, zone: str) -> Figures:
     assert isinstance(charged, Spent)
     assert isinstance(landing, Spent)
     return {
-        "budget_used": Decimal(to_usd(spent.pico)),
-        "charged_budget": Decimal(to_usd(charged.pico)),
-        "forecast": Decimal(to_usd(landing.pico)),
+        "budget_used": Decimal(rounded_usd(spent.pico)),
+        "charged_budget": Decimal(rounded_usd(charged.pico)),
+        "forecast": Decimal(rounded_usd(landing.pico)),
     }
 
 
