@@ -191,14 +191,14 @@ async def test_a_chart_is_shown_otherwise_and_without_a_series(people: People) -
     person = await people()
     page = person.page
     await person.log_in()
-    await person.see("/explore?range=month")
+    await person.see("/explore?range=30d")
     legend, said = page.locator(".legend"), page.locator(".chart [aria-live]")
     await legend.get_by_role("button", name="growth").click()
     await expect(legend.get_by_role("button", name="growth")).to_have_attribute("aria-pressed", "false")
     await expect(legend.get_by_text("Forecast")).to_have_count(0)
     await legend.get_by_role("button", name="Share").click()
     await page.locator(".plot").focus()
-    for _ in range(30):
+    for _ in range(32):  # days of a month, and more
         await page.keyboard.press("ArrowLeft")
         if "100%" in await said.inner_text():
             break
