@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[3]
 BY_NAME = {
     "schemas/outlay_schemas/dimensions.py": "the table itself",
     "schemas/outlay_schemas/events.py": "the typed messages",
+    "schemas/outlay_schemas/examples.py": "an example of each message",
     "schemas/outlay_schemas/catalog/terms.py": "the typed form of the catalog's `match`",
     "schemas/outlay_schemas/sql/0001_ledger.sql": "a migration",
     "schemas/outlay_schemas/sql/0100_after_first_release.sql": "a migration",
