@@ -1,5 +1,6 @@
 """What the engine refuses, what it bounds, and what it finds different."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,10 +9,11 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from tests.support.aggregator_system import START, System, cost_event, lines, stored
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore, MalformedError
-from outlay_aggregator.domain.windows import GRAINS, Range, Window, widen, window_of
+from outlay_aggregator.domain.rollup_sql import SETTINGS, recompute
+from outlay_aggregator.domain.windows import GRAINS, Range, Window, end_of, widen, window_of
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.errors import Retryable
-from outlay_schemas.events import dead_letter_decoder, encoder
+from outlay_schemas.events import Grain, dead_letter_decoder, encoder
 from outlay_schemas.topics import DEAD_LETTER
 
 pytestmark = pytest.mark.stack
@@ -86,7 +88,7 @@ def test_users_past_the_bound_are_other_and_no_sum_changes(clickhouse: ClickHous
         }
 
 
-def test_a_minute_is_the_same_however_often_its_ledger_is_read(clickhouse: ClickHouseClient) -> None:
+def test_a_window_is_the_same_by_the_short_statement_and_the_long_one(clickhouse: ClickHouseClient) -> None:
     tenant = "narrow"
     users = ("", "(other)", "((other))", "a", "b", "c", "d")
     rows = [
@@ -95,15 +97,38 @@ def test_a_minute_is_the_same_however_often_its_ledger_is_read(clickhouse: Click
         )
         for n in range(200)  # with ties, and users of several cells
     ]
-    minute = Window(MINUTE, tenant)
     LedgerStore(clickhouse, 0).append("ledger_input", lines(rows))
-    answers = set()
-    for bound in range(25):
-        store = LedgerStore(clickhouse, bound)
-        answer = store.compute("minute", [minute])
-        assert answer == store.compute("minute", [minute], narrow=True)
-        answers.add(answer)
-    assert len(answers) > 5
+    for grain in GRAINS:
+        window = widen(Window(MINUTE, tenant), grain)
+        asked = Range(window.start, end_of(window, grain), (tenant,))
+        answers = set()
+        for bound in range(35):
+            store = LedgerStore(clickhouse, bound)
+            answer = store.compute(grain, [window])
+            whole = recompute(grain, span=True)
+            assert answer == clickhouse.raw(whole, {**asked.bound, "cells": bound}, settings=SETTINGS)
+            assert answer == store.compute(grain, [window]), "it knows now whether users are past the limit"
+            answers.add(answer)
+        assert len(answers) > (5 if grain == "minute" else 3)
+        LedgerStore(clickhouse, 20).recompute(grain, [window])
+
+
+def test_users_past_the_limit_are_looked_for_where_there_are_some(clickhouse: ClickHouseClient) -> None:
+    """The engine understands the short statement in half the time, and it reads the ledger once."""
+    tenant, minute = "few", Window(MINUTE, "few")
+    asked: list[str] = []
+
+    class Noted(LedgerStore):
+        def _ask(self, sql: str, grain: Grain, windows: Sequence[Window] | Range) -> bytes:
+            asked.append(sql)
+            return super()._ask(sql, grain, windows)
+
+    store = Noted(clickhouse, 2)
+    short, whole = recompute("minute", span=True, narrow=True), recompute("minute", span=True)
+    for number in range(4):
+        store.append("ledger_input", lines([cost_event(tenant, str(number), user=f"u{number}")]))
+        store.recompute("minute", [minute])
+    assert asked == [short, short, short, whole, whole]
 
 
 def test_who_is_called_as_the_rest_is_keeps_a_name_of_their_own(clickhouse: ClickHouseClient) -> None:

@@ -74,8 +74,8 @@ class LedgerStore(Index):
     def __init__(self, clickhouse: ClickHouseClient, cells: int) -> None:
         super().__init__(clickhouse)
         self._cells = cells
-        self._wide: set[Window] = set()
-        """Minutes with users past the limit when last recomputed: decides only how to compute them."""
+        self._wide: dict[Grain, set[Window]] = {grain: set() for grain in GRAINS}
+        """Windows with users past the limit when last recomputed: decides only how to compute them."""
 
     def append(self, table: str, lines: bytes) -> None:
         """Write NDJSON rows. Raises Retryable; MalformedError if the engine cannot read a line."""
@@ -91,26 +91,29 @@ class LedgerStore(Index):
 
         Raises Retryable, also if a window is missing from the answer: each has at least one event.
         """
-        answer = self.compute(grain, windows, narrow=self._wide.isdisjoint(windows))
-        if grain == "minute":
-            self._remember(windows, wide=_FOLDED in answer)
+        answer = self.compute(grain, windows)
         lines = answer.splitlines()
         if len(lines) != len(windows):
             raise Retryable(f"asked for {len(windows)} windows of a {grain}, got {len(lines)}")
         self.store(grain, answer)
         return lines
 
-    def compute(self, grain: Grain, windows: Sequence[Window], narrow: bool = False) -> bytes:
-        """Compute `windows` from the ledger (minutes) or from the finer grain, without writing.
-
-        `narrow`: expect few users past the limit; the answer is the same if there are many.
-        """
-        return self._ask(rollup_sql.recompute(grain, is_span(windows, grain), narrow), grain, windows)
-
-    def _remember(self, minutes: Sequence[Window], wide: bool) -> None:
-        if len(self._wide) > _MOST_WIDE:
-            self._wide.clear()
-        (self._wide.update if wide else self._wide.difference_update)(minutes)
+    def compute(self, grain: Grain, windows: Sequence[Window]) -> bytes:
+        """Compute `windows` from the ledger (minutes) or from the finer grain, without writing."""
+        span, wide = is_span(windows, grain), self._wide[grain]
+        if wide.isdisjoint(windows):
+            try:
+                return self._ask(rollup_sql.recompute(grain, span, narrow=True), grain, windows)
+            except DatabaseError as error:
+                if error.code != rollup_sql.PAST_LIMIT:
+                    raise
+            if len(wide) > _MOST_WIDE:
+                wide.clear()
+            wide.update(windows)
+        answer = self._ask(rollup_sql.recompute(grain, span), grain, windows)
+        if _FOLDED not in answer:
+            wide.difference_update(windows)
+        return answer
 
     def store(self, grain: Grain, answer: bytes) -> None:
         """Write computed windows; of each window the highest version counts."""

@@ -67,12 +67,23 @@ def between(column: str) -> str:
 def recompute(grain: Grain, span: bool = False, narrow: bool = False) -> str:
     """Return the statement that computes windows of `grain` from the ledger or from the next finer grain.
 
-    `span`: all windows from `low` up to `high` of `tenants` (empty: all) instead of those asked for. `narrow`, of
-    minutes: the same answer from one read of the ledger, in half the time if few users are past the limit.
+    `span`: all windows from `low` up to `high` of `tenants` (empty: all) instead of those asked for. `narrow`: no user
+    is past the limit, so that none has to be found: half of the time that a small window takes. If one is, the engine
+    raises PAST_LIMIT.
     """
-    if narrow and grain == "minute":
-        return _windows(grain, _narrow_minute_cells(span))
-    return _windows(grain, _minute_cells(span) if grain == "minute" else _wider_cells(grain, span))
+    if narrow:
+        return _windows(grain, _all_cells(grain, span)) + _NONE_PAST_LIMIT + _ORDER
+    cells = _minute_cells(span) if grain == "minute" else _wider_cells(grain, span)
+    return _windows(grain, cells) + _ORDER
+
+
+PAST_LIMIT = 395
+"""ClickHouse's code for what `throwIf` throws."""
+_CELLS_WITH_USER = f"countIf(kept NOT IN ('', '{OTHER}')) + countIf(kept = '{NAMED_SO}')"
+"""At least as many as there are: two users may share the name NAMED_SO."""
+_NONE_PAST_LIMIT = f"""
+HAVING NOT throwIf({_CELLS_WITH_USER} > {{cells:UInt32}}, 'users are past the limit of cells')"""
+_ORDER = "\nORDER BY tenant, start"
 
 
 def _windows(grain: Grain, cells: str) -> str:
@@ -83,8 +94,7 @@ SELECT tenant, '{grain}' AS grain, start AS window, sum(versions) AS version,
         tuple({_DIMS}, kept, {", ".join(f"cells_{name}" for name in _MEASURES)})
         ::Tuple({_tuple_type()}), cells_events > 0)) AS groups
 FROM ({cells})
-GROUP BY tenant, start
-ORDER BY tenant, start"""
+GROUP BY tenant, start"""
 
 
 def _tuple_type() -> str:
@@ -125,50 +135,49 @@ def _named(within: str) -> str:
     return f"if(user = '' OR {within}, if(user = '{OTHER}', '{NAMED_SO}', user), '{OTHER}')"
 
 
-def _narrow_minute_cells(span: bool) -> str:
-    """Return the same cells as `_minute_cells`: of each user first, then those past the limit together."""
+def _all_cells(grain: Grain, span: bool) -> str:
+    """Return the cells of windows where every user keeps the name."""
+    if grain == "minute":
+        return f"""
+    SELECT tenant, minute AS start, {_DIMS}, {_named("1")} AS kept, {_of_ledger("cells_")}, {_VERSION} AS versions
+    FROM ledger FINAL PREWHERE {_asked("minute", "minute", span)}
+    GROUP BY tenant, start, {_DIMS}, kept"""
     return f"""
-    SELECT tenant, start, {_DIMS}, kept, {_added("own_")}, sum(version) AS versions
-    FROM (
-        SELECT *, {_named("so_far <= {cells:UInt32}")} AS kept
-        FROM (
-            SELECT *, sum(user != '') OVER (
-                PARTITION BY tenant, start ORDER BY user_cost DESC, user
-                RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far
-            FROM (
-                SELECT *, sum(own_cost) OVER (PARTITION BY tenant, start, user) AS user_cost
-                FROM (
-                    SELECT tenant, minute AS start, {_DIMS}, user,
-                        {_of_ledger("own_")}, {_VERSION} AS version
-                    FROM ledger FINAL PREWHERE {_asked("minute", "minute", span)}
-                    GROUP BY tenant, start, {_DIMS}, user))))
+    SELECT tenant, start, {_DIMS}, user AS kept, {_added("")}, {_VERSION_OF_PARTS} AS versions
+    {_parts(grain, span)}
     GROUP BY tenant, start, {_DIMS}, kept"""
 
 
 def _wider_cells(grain: Grain, span: bool) -> str:
-    """Return the cells of hours from minutes, or of days from hours. A window's version counts at its first cell.
-
-    Only the parts of the cells that are named are read.
-    """
-    start = _START[grain]
-    names = (*CELL, *_MEASURES)
-    parts = ", ".join(f"groups.{name} AS {name}" for name in names)
-    rows = f"""FROM (
-        SELECT tenant, {start} AS start, version, nth, {", ".join(names)}
-        FROM {TABLES[_PARENT[grain]]} FINAL
-        LEFT ARRAY JOIN {parts}, arrayEnumerate(groups.events) AS nth
-        WHERE {_asked(start, "window", span)})"""
+    """Return the cells of hours from minutes, or of days from hours."""
+    rows = _parts(grain, span)
     kept = _kept(
         f"""SELECT tenant, start, user, sum(cost) AS user_cost, uniqExact({_CELL}) AS user_cells
         {rows} WHERE user NOT IN ('', '{OTHER}') GROUP BY tenant, start, user"""
     )
     return f"""
     SELECT tenant, start, {_DIMS}, kept,
-        {_added("")}, sum(if(nth <= 1, version, 0)) AS versions
+        {_added("")}, {_VERSION_OF_PARTS} AS versions
     FROM (
         SELECT *, if(user IN ('', '{OTHER}') OR (tenant, start, user) IN ({kept}), user, '{OTHER}') AS kept
         {rows})
     GROUP BY tenant, start, {_DIMS}, kept"""
+
+
+_VERSION_OF_PARTS = "sum(if(nth <= 1, version, 0))"
+"""A window's version counts at its first cell."""
+
+
+def _parts(grain: Grain, span: bool) -> str:
+    """Return the cells of the windows of the next finer grain. Only the parts that are named are read."""
+    start = _START[grain]
+    names = (*CELL, *_MEASURES)
+    parts = ", ".join(f"groups.{name} AS {name}" for name in names)
+    return f"""FROM (
+        SELECT tenant, {start} AS start, version, nth, {", ".join(names)}
+        FROM {TABLES[_PARENT[grain]]} FINAL
+        LEFT ARRAY JOIN {parts}, arrayEnumerate(groups.events) AS nth
+        WHERE {_asked(start, "window", span)})"""
 
 
 def _kept(users: str) -> str:
