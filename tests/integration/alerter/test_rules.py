@@ -35,11 +35,11 @@ RULES = (
 )
 
 
-def write(house: ClickHouseClient, at: datetime, sku: str, **measures: object) -> None:
+def write(house: ClickHouseClient, at: datetime, sku: str, version: int = 1, **measures: object) -> None:
     group = {"team": "growth", "sku": sku, "cost": "2", "events": 4, **measures}
     hour, day = at.replace(minute=0), at.replace(hour=0, minute=0)
     for grain, window in (("minute", at), ("hour", hour), ("day", day)):
-        row = {"tenant": "acme", "window": window, "version": 1, "groups": [group]}
+        row = {"tenant": "acme", "window": window, "version": version, "groups": [group]}
         house.insert_json_lines(f"rollup_{grain}", msgspec.json.encode(row))
 
 
@@ -47,6 +47,39 @@ def newest_alerts(house: ClickHouseClient) -> dict[str, Alert]:
     rows = house.rows("SELECT body FROM alerts FINAL")
     alerts = [alert_decoder.decode(row["body"]) for row in rows]
     return {a.rule: a for a in alerts}
+
+
+@pytest.mark.parametrize("ends", ["priced again", "a later call has a price", "moved away"])
+@pytest.mark.parametrize("metric", ["unpriced_events", "unpriced_share"])
+def test_usage_without_a_price_is_over_when_there_is_a_price(
+    clickhouse: ClickHouseClient, ends: str, metric: str
+) -> None:
+    """Hours in which no one uses the model show nothing; neither do other models."""
+    clock = FakeClock(NOW + timedelta(minutes=5))
+    rule = Threshold.model_validate(
+        {"id": "unpriced", "name": "U", "metric": metric, "above": 0, "group_by": ["sku"]}
+    )
+    watch = Alerter(
+        RollupReader(clickhouse), Store(clickhouse), clock,
+        watchlist=lambda: Watchlist(Catalog(revision=1, created_at=NOW, rules=(rule,))), channels=["bus"],
+    )  # fmt: skip
+    write(clickhouse, NOW - timedelta(hours=5), "past", unpriced_events=1)
+    write(clickhouse, NOW - timedelta(minutes=30), "gpt-6", unpriced_events=3)
+    watch.tick()
+    for hours in (1, 3, 12, 24, 24):
+        clock.advance(hours * 3600)
+        write(clickhouse, clock.now().replace(second=0, microsecond=0), "other")
+        watch.tick()
+        [(state, scope)] = {(a.state, a.scope["sku"]) for a in newest_alerts(clickhouse).values()}
+        assert (state, scope) == ("firing", "gpt-6"), hours
+    if ends == "priced again":
+        write(clickhouse, NOW - timedelta(minutes=30), "gpt-6", version=2)
+    elif ends == "moved away":
+        write(clickhouse, NOW - timedelta(minutes=30), "gpt-6-mini", version=2)
+    else:
+        write(clickhouse, clock.now().replace(second=0, microsecond=0) - timedelta(hours=1), "gpt-6")
+    watch.tick()
+    assert {a.state for a in newest_alerts(clickhouse).values()} == {"resolved"}
 
 
 def test_each_rule_fires_for_its_reason_and_silence_ends(clickhouse: ClickHouseClient) -> None:

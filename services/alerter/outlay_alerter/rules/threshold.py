@@ -20,6 +20,11 @@ SETTLE = timedelta(minutes=2)
 """How long late events are awaited before a window is over."""
 SUMS = ("cost", "events", "unpriced_events", "estimated_events", "usage")
 """Metrics that only grow while a window fills, so that they can be too high before it is over."""
+OF_PRICES = ("unpriced_events", "unpriced_share", "estimated_events", "estimated_share")
+"""Metrics of missing prices. Where nothing is used nothing shows that there is a price now, so such an alert goes on
+until a later window has a price, or the one that it began with: its events were priced again."""
+_MOST_WINDOWS = 35 * 24
+"""How far back the window that an alert began with is looked at again; without it, an empty window ends the alert."""
 UNITS = {
     "cost": "USD",
     "events": "events",
@@ -41,10 +46,17 @@ class _Evaluator(base.Evaluator[Threshold]):
         rule, opened, result = self._rule, open_alerts(self._rule.id, known), Evaluation()
         newest = view.window(view.now, rule.spec.grain)
         since = newest.start - newest.length * (view.look_back - 1) - SETTLE  # so that some windows are over
-        windows = view.windows(rule, rule.spec.grain, since, newest.start, meters=meters_of(rule))
+        first = since
+        if opened and rule.spec.metric in OF_PRICES:
+            first = max(min(since, *opened.values()), newest.start - newest.length * _MOST_WINDOWS)
+        windows = view.windows(rule, rule.spec.grain, first, newest.start, meters=meters_of(rule))
+        earlier = sum(at + windows.length <= since for at in windows.starts)
         over = view.over(SETTLE)
         for values, line in _with_open(rule, windows, known).items():
-            result.findings += judge(rule, rule.scope_of(values), windows, line, over=over, opened=opened)
+            scope = rule.scope_of(values)
+            if earlier and not any(open_since(opened, rule, scope, level) for level in ("above", "below")):
+                line = [*[None] * earlier, *line[earlier:]]  # noqa: PLW2901 (what is past alerts no one now)
+            result.findings += judge(rule, scope, windows, line, over=over, opened=opened)
             result.judged.append(_point(rule, windows.starts[-1], line[-1]))
         return result
 
@@ -106,6 +118,10 @@ def judge(
             if measure is None:
                 continue
             value, filling = value_of(rule, measure), window.end > over
+            if level == "above" and rule.spec.metric in OF_PRICES and not measure.events:
+                if begun is not None and windows.starts[0] <= begun < at:
+                    continue
+                value = Fraction(0)
             if limit is None or value is None or (filling and not early):
                 continue
             open_now = begun is not None and begun <= at
