@@ -18,12 +18,12 @@ from playwright.async_api import async_playwright
 from tests.support.browser import ARGS, chromium, save
 from tests.support.grafana import DASHBOARDS, STEP, expand
 
-from outlay.demo.workload import TENANT
 from outlay.local.state import stores
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.svg_chart import ticks
+from outlay_schemas.tenants import DEMO_TENANT
 
 BOARD = DASHBOARDS["spend"]
 WIDTH, EDGE, GAP, ROW, TITLE, LEGEND = 1280, 16, 8, 30, 32, 40
@@ -184,7 +184,7 @@ async def take(folder: Path) -> None:
     """Write dashboard.png."""
     days, end = int(BOARD["time"]["from"].removeprefix("now-").removesuffix("d")), SystemClock().now()
     clickhouse = ClickHouseClient(stores()[1])
-    drawn = page(clickhouse, TENANT, TimeRange(end - timedelta(days=days), end))
+    drawn = page(clickhouse, DEMO_TENANT, TimeRange(end - timedelta(days=days), end))
     clickhouse.close()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGS)

@@ -7,10 +7,10 @@ from rich.console import Console
 
 from outlay.demo.run import Demo, Plan
 from outlay.demo.view import Frame, draw
-from outlay.demo.workload import TENANT
 from outlay.local.state import home_folder, require_running
 from outlay.local.system import create_key
 from outlay_kit.clock import SystemClock
+from outlay_schemas.tenants import DEMO_TENANT
 
 WIDTH = 104
 FOLDER = Path(__file__).parent
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent
 def main() -> None:
     """Play the hour, keep the last frame."""
     clock = SystemClock()
-    key = create_key(home_folder(), TENANT, clock)
+    key = create_key(home_folder(), DEMO_TENANT, clock)
     frames: list[Frame] = []
     Demo(require_running(), key, Plan(None, datetime(2026, 11, 24, 9, tzinfo=UTC), 60.0), clock).play(
         frames.append

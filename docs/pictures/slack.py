@@ -15,7 +15,6 @@ from typing import Any
 from playwright.async_api import async_playwright
 from tests.support.browser import ARGS, chromium, save
 
-from outlay.demo.workload import TENANT
 from outlay.local.state import stores
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.notify.channels.slack import message, reply
@@ -23,6 +22,7 @@ from outlay_alerter.notify.chart import pictures
 from outlay_alerter.notify.notification import Notification, OutboxMessage
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.alerts import Alert, alert_decoder
+from outlay_schemas.tenants import DEMO_TENANT
 
 _SIGNS = {
     "red_circle": "background:#dd2e44", "large_orange_circle": "background:#f4900c",
@@ -103,7 +103,7 @@ def incident() -> tuple[list[Alert], list[Alert], bytes | None]:
     rows = clickhouse.rows(
         "SELECT tenant, message_id, channel, body, attempt, version, batch_id, toString(created_at) AS created"
         " FROM alert_outbox FINAL WHERE channel = 'bus' AND tenant = {t:String} ORDER BY created_at",
-        {"t": TENANT},
+        {"t": DEMO_TENANT},
     )
     found: dict[str, list[tuple[Alert, dict[str, Any]]]] = {}
     for row in rows:

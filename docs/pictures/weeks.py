@@ -10,11 +10,12 @@ from typing import Any
 
 from outlay.client import BATCH_EVENTS, IngestClient, Sent
 from outlay.demo.run import publish_budgets
-from outlay.demo.workload import LOOPING, TENANT, WORKLOADS, Workload
+from outlay.demo.workload import LOOPING, WORKLOADS, Workload
 from outlay.local.state import home_folder, require_running
 from outlay.local.system import create_key
 from outlay_kit.clock import SystemClock
 from outlay_schemas.events import UsageEvent, encoder
+from outlay_schemas.tenants import DEMO_TENANT
 
 DAYS = 15
 _TRAINING = Workload(0, "research", "code-model", "fine-tuning", "aws", "p5.48xlarge", 1, "training")
@@ -60,7 +61,7 @@ def main() -> None:
     clock, system, sent = SystemClock(), require_running(), Sent()
     publish_budgets(system.kafka_settings(), clock)
     lines = [encoder.encode(event) for event in events(clock.now())]
-    with IngestClient(system.ingest, create_key(home_folder(), TENANT, clock), clock) as client:
+    with IngestClient(system.ingest, create_key(home_folder(), DEMO_TENANT, clock), clock) as client:
         for start in range(0, len(lines), BATCH_EVENTS):
             client.send(lines[start : start + BATCH_EVENTS], sent)
     sys.stdout.write(f"{sent.accepted} of {len(lines)} events accepted\n")

@@ -10,8 +10,8 @@ from pathlib import Path
 from playwright.async_api import async_playwright
 from tests.support.browser import ARGS, chromium, save
 
-from outlay.demo.workload import TENANT
 from outlay.local.state import home_folder, login_links, require_running
+from outlay_schemas.tenants import DEMO_TENANT
 
 SHOTS = {"console": ("/", 1280, 1010), "console-event": ("", 1280, 640)}
 
@@ -26,7 +26,7 @@ async def take(folder: Path) -> None:
                 viewport={"width": width, "height": height}, device_scale_factor=1.5, color_scheme="light"
             )
             page = await context.new_page()
-            await page.goto(login_links(state, home_folder())[TENANT])
+            await page.goto(login_links(state, home_folder())[DEMO_TENANT])
             await page.wait_for_url(lambda url: "/login" not in url)
             if not path:
                 await page.goto(f"{state.console}/events?range=3h&sku=claude-sonnet-4-5")

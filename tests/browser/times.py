@@ -12,10 +12,10 @@ import httpx
 from playwright.async_api import Page, async_playwright
 from tests.support.browser import ARGS, chromium, first_paint
 
-from outlay.demo.workload import TENANT
 from outlay.local.state import LocalState, home_folder, login_links, require_running
 from outlay.local.system import create_key
 from outlay_kit.clock import SystemClock
+from outlay_schemas.tenants import DEMO_TENANT
 
 ROUNDS = 10
 
@@ -47,11 +47,11 @@ def row(what: str, seconds: Sequence[float]) -> str:
 async def main() -> None:
     """Look at the overview as the demo's tenant."""
     state, home = require_running(), home_folder()
-    key = create_key(home, TENANT, SystemClock())
+    key = create_key(home, DEMO_TENANT, SystemClock())
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGS)
         page = await browser.new_page()
-        await page.goto(login_links(state, home)[TENANT])
+        await page.goto(login_links(state, home)[DEMO_TENANT])
         await page.wait_for_url(lambda url: "/login" not in url)
         paints: list[float] = []
         for _ in range(ROUNDS):

@@ -17,11 +17,11 @@ from outlay.cli.output import err, line, note, out, print_json
 from outlay.cli.progress import Steps
 from outlay.demo.run import Demo, Plan
 from outlay.demo.view import Frame, draw
-from outlay.demo.workload import TENANT
 from outlay.local.state import LocalState, home_folder, login_links, running
 from outlay.local.system import LocalSystem, create_key
 from outlay_kit.clock import SystemClock
 from outlay_reports.money import counted
+from outlay_schemas.tenants import DEMO_TENANT
 
 
 def demo(
@@ -42,6 +42,7 @@ def demo(
     The trace is one hour of Azure's LLM inference in 2023 (8,819 calls, CC-BY 4.0). It has no models and users:
     Outlay assigns them, always in the same way, and adds GPUs, storage, transfer, and an incident: a job that loops.
     Playing the same hour again changes no total, because the events have the same ids.
+    Its alerts are shown, and never sent to Slack, mail or another channel that you set up.
 
     Examples:
 
@@ -76,14 +77,14 @@ def _interrupt(*_: object) -> None:
 def _system(quiet: bool) -> Iterator[tuple[LocalState, str, LocalSystem | None]]:
     clock, state = SystemClock(), running()
     if state is not None:
-        yield state, create_key(home_folder(), TENANT, clock), None
+        yield state, create_key(home_folder(), DEMO_TENANT, clock), None
         return
     system = LocalSystem(home_folder(), clock, steps := Steps(quiet))
     with steps:
-        system.create_key(TENANT)
+        system.create_key(DEMO_TENANT)
         system.__enter__()
     try:
-        yield system.state(), system.create_key(TENANT), system
+        yield system.state(), system.create_key(DEMO_TENANT), system
     finally:
         with err.status("stopping") if not quiet else nullcontext():
             system.stop()
@@ -125,6 +126,7 @@ def _show(figures: dict[str, Any], system: LocalState, ours: LocalSystem | None)
         f"{sums} {'[green]✓ equal to the last digit[/]' if same else '[red]✗ they differ[/]'}",
         f"{figures['unpriced']:,} events are unpriced (no price for their model); unpriced is not free",
         f"{counted(figures['alerts'], 'alert')}; event → rollup p99 {'unknown' if p99 is None else f'{p99:,} ms'}",
+        f"alerts of the demo (tenant {DEMO_TENANT}) are only shown: none is sent to your channels",
     ]
     out.print(Panel("\n".join(lines), title="result", border_style="green" if same and whole else "red"))
     where = [
@@ -136,7 +138,7 @@ def _show(figures: dict[str, Any], system: LocalState, ours: LocalSystem | None)
     if ours is not None:
         where.append("keep it running   outlay up, then outlay demo again")
     out.print(Panel("\n".join(where), title="next steps", border_style="dim"), markup=False)
-    console = login_links(system, home_folder())[TENANT] if out.is_terminal else system.console
+    console = login_links(system, home_folder())[DEMO_TENANT] if out.is_terminal else system.console
     line(f"  console: {console}")  # on one line: a link that a frame cuts cannot be followed
 
 

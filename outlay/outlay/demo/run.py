@@ -20,7 +20,7 @@ from outlay.demo.stream import Stream
 from outlay.demo.trace import read_trace
 from outlay.demo.view import BudgetState, Frame
 from outlay.demo.watch import Follower, Spend
-from outlay.demo.workload import TENANT, usage_events
+from outlay.demo.workload import usage_events
 from outlay.local.state import LocalState
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
@@ -28,6 +28,7 @@ from outlay_kit.errors import Retryable
 from outlay_kit.offsets import committed_lag
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.tenants import DEMO_TENANT
 from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, ROLLUPS, USAGE_EVENTS
 
 WHOLE = "demo-all"
@@ -89,7 +90,7 @@ class DemoTotals:
         """`start` and `end` bound the events' own times; `since` is when sending began."""
         self._clickhouse = clickhouse
         whole = end.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        self._bound: dict[str, object] = {"tenant": TENANT, "start": start, "end": whole, "since": since}
+        self._bound: dict[str, object] = {"tenant": DEMO_TENANT, "start": start, "end": whole, "since": since}
 
     def read(self) -> dict[str, Any]:
         """Return the figures of the contract that the ledger and the rollups know. Raises Retryable."""
@@ -138,7 +139,7 @@ class Demo:
         self._system = system
         self._key = key
         self._events = usage_events(read_trace(plan.trace), plan.start)
-        self._spend = Spend(TENANT)
+        self._spend = Spend(DEMO_TENANT)
         self._budgets: Sequence[Budget] = ()
         self._began = clock.monotonic()
         self._rate = (self._began, 0, 0.0)

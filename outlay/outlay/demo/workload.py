@@ -11,7 +11,6 @@ from zlib import crc32
 from outlay.demo.trace import Call
 from outlay_schemas.events import Activity, UsageEvent
 
-TENANT = "demo"
 INCIDENT = (timedelta(minutes=45), timedelta(minutes=49))
 """When, after the start, a CI job loops and repeats the trace's largest calls on the most expensive model."""
 INCIDENT_CALLS = 600

@@ -11,6 +11,7 @@ import msgspec
 
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Key, StoredState, message_id
 from outlay_alerter.notify.outbox import Outbox
+from outlay_alerter.notify.routing import deliveries
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_schemas.alerts import Alert, AlertAction, alert_decoder
 from outlay_schemas.events import encoder
@@ -70,7 +71,8 @@ class Store:
     ) -> None:
         """Write messages of one tenant, then states. After a crash between the two the same ids are decided again.
 
-        `channels` send them now; `route` returns the others, and when they do.
+        `channels` send them now; `route` returns the others, and when they do. The demo's
+        alerts are written for the built-in channels only.
         """
         changed = [u.alert for u in updates if u.alert.incident and u.alert.incident.state != "firing"]
         tenant = updates[0].alert.tenant if updates else ""
@@ -79,7 +81,7 @@ class Store:
         for u in updates:
             alert, body, ended = u.alert, encoder.encode(u.alert).decode(), u.state in ("expected", "ended")
             incident = alert.incident.id if alert.incident else ""
-            due = dict.fromkeys(channels, alert.at) | dict(route(alert, notified.get(incident, ())))
+            due = deliveries(alert, channels, route(alert, notified.get(incident, ())))
             messages += [
                 {"tenant": tenant, "message_id": message_id(alert.id, u.seq), "incident": incident, "channel": channel,
                  "body": body, "due_at": at, "created_at": alert.at}

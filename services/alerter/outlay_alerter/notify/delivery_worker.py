@@ -25,6 +25,7 @@ from outlay_alerter.notify.notification import (
     update_kind,
 )
 from outlay_alerter.notify.outbox import Outbox
+from outlay_alerter.notify.routing import BUILTIN
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.telemetry import get_logger
@@ -48,7 +49,6 @@ DELAY = Histogram(
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200, 86_400),
 )  # fmt: skip
 DUE = Gauge("outlay_alert_messages_due", "Messages that are due and not sent yet", ["channel"])
-_BUILTIN = ("bus", "console")
 _BUILTIN_DELAY = 2.0
 """Seconds between attempts of a built-in channel, which needs no growing delays."""
 _IDLE = 60.0
@@ -135,7 +135,7 @@ class DeliveryWorker:
         due = now
         if outcome == "retry":
             jitter = random.random()  # noqa: S311 (not a secret)
-            delay = _BUILTIN_DELAY if name in _BUILTIN else next_delay(attempt, result.retry_after, jitter)
+            delay = _BUILTIN_DELAY if name in BUILTIN else next_delay(attempt, result.retry_after, jitter)
             if delay is None:
                 outcome = "failed"
             else:

@@ -1,12 +1,16 @@
-"""Routing: the channels of the catalog for an alert, and when each is due: now, or with the next digest."""
+"""Routing: the channels for an alert, and when each is due: now, or with the next digest."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from outlay_schemas.alerts import SEVERITY_RANK, Alert
 from outlay_schemas.catalog.channels import Channel, Digest, Route, RouteMatch
+from outlay_schemas.tenants import DEMO_TENANT
+
+BUILTIN = ("bus", "console")
+"""Names of the channels that always exist and lead to no person: the topic `cost.alerts`, and the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,19 @@ class Routing:
                 if not route.continues:
                     break
         return found
+
+
+def deliveries(
+    alert: Alert, channels: Collection[str], routed: Mapping[str, datetime]
+) -> dict[str, datetime]:
+    """Return all channels for an alert, and when each is due. Those of the demo stay in the built-in channels.
+
+    `channels` get it now; `routed` are the others.
+    """
+    every = dict.fromkeys(channels, alert.at) | dict(routed)
+    if alert.tenant != DEMO_TENANT:
+        return every
+    return {name: at for name, at in every.items() if name in BUILTIN}
 
 
 def takes(channel: Channel, alert: Alert) -> bool:

@@ -1,18 +1,16 @@
 """Every notification channel that the catalog accepts is implemented, renders every message, and is documented."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 import pytest
-import yaml
-from pydantic import TypeAdapter
 from tests.support.alerts import alert, of, of_review
+from tests.support.channel_examples import example
 from tests.support.pages import pages
 
 from outlay_alerter.notify.channel import ChannelContext
@@ -37,16 +35,6 @@ UNPRICED = alert(
     title="Growth budget: 80% used (≥ $80.00 of $100.00)", unpriced=3,
     runbook="https://wiki.example/budgets", owner="Team Growth",
 )  # fmt: skip
-
-
-def example(name: str) -> Any:
-    """Return the documented example of a channel, with secrets that are made up."""
-    (text,) = re.findall(r"```yaml\n# channels\.yaml\n(.*?)```", DOCS, re.DOTALL)
-    found = next(one for one in yaml.safe_load(text) if one["type"] == name)
-    spec = TypeAdapter[Any](schema.Channel).validate_python(found)
-    made_up = {"url": "https://hooks.example/x", "secret": "whsec_" + "eHh4" * 8, "token": "xoxb-1"}
-    values = {n: made_up.get(n, "made-up") for n in schema.secret_fields(type(spec)) if getattr(spec, n)}
-    return spec.model_copy(update=values)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return call
 
 
+def test_a_key_of_the_demos_tenant_is_made_with_a_warning(run: Any) -> None:
+    assert run("create", "--tenant", "demo")["tenant"] == "demo"
+    result = CliRunner().invoke(app, ["keys", "create", "--tenant", "demo"])
+    assert "sent to no channel" in result.stderr
+    assert "Warning" not in CliRunner().invoke(app, ["keys", "create", "--tenant", "acme"]).stderr
+
+
 def test_the_life_of_a_key(run: Any, tmp_path: Path) -> None:
     limits = ("--events-per-minute", "600")
     made = run(
