@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from outlay_console.adapters.catalog import CatalogHistory
-from outlay_console.adapters.rollup_reader import CostTotal, RollupReader
+from outlay_console.adapters.rollup_reader import RollupReader
+from outlay_console.domain.breakdown import CostTotal
 from outlay_console.domain.model_prices import PriceList, WhatIf
 from outlay_console.domain.price_lookup import ModelPrices, read_prices
 from outlay_kit.time_ranges import TimeRange

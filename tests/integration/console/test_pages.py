@@ -265,15 +265,39 @@ async def test_what_was_spent_on_a_model_with_unpriced_events_is_a_minimum(rig: 
     assert f'<p class="big">{usd(spent, lower_bound=True)}</p>' in page
 
 
-async def test_a_table_that_leaves_rows_out_adds_up_to_its_total(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_each_page_of_a_table_adds_up_to_its_total(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explore, "ROWS", 2)
-    page = (await (await rig.logged_in()).get("/explore?range=7d&by=sku&by=team")).text
-    cells = re.findall(r'<td class="num" title="\$([\d.,]+)">', page)
-    assert "everything else" in page
-    assert len(cells) == 3
-    assert sum(Decimal(cell.replace(",", "")) for cell in cells) == rig.spent(NOW - timedelta(days=4), NOW)
+    client = await rig.logged_in()
+    spent = rig.spent(NOW - timedelta(days=4), NOW)
+    address, shown, seen, pages = "/explore?range=7d&by=sku&by=team", Decimal(0), set[str](), 0
+    while address:
+        page = (await client.get(address)).text
+        table = page.partition('data-tools="explore"')[2]
+        body, _, foot = table.partition("<tfoot>")
+        costs, summed = (
+            [
+                Decimal(one.replace(",", ""))
+                for one in re.findall(r'<td class="num" title="\$([\d.,]+)">', part)
+            ]
+            for part in (body, foot)
+        )
+        links = re.findall(r'href="(/events[^"]*)"', body)
+        assert len(costs) == len(links)
+        assert not seen & {*links}, "a row twice"
+        seen |= {*links}
+        named = dict(zip(re.findall(r'<th scope="row" class="muted">(\w+)', foot), summed, strict=True))
+        assert named["total"] == spent
+        assert named.get("rows", Decimal(0)) == shown, "the pages before"
+        shown += sum(costs)
+        assert shown + named.get("everything", Decimal(0)) == spent
+        pages += 1
+        assert f"{len(seen)} of 6, the most expensive first" in table
+        more = re.search(r'href="([^"]+)" data-more', table)
+        address = html.unescape(more[1]) if more else ""
+    assert (pages, shown, len(seen)) == (3, spent, 6)
+    past = await client.get("/explore?range=7d&by=sku&by=team&after=6")
+    assert (past.status_code, past.headers["location"][-6:]) == (303, "#table")
+    assert "after" not in past.headers["location"]
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])

@@ -9,18 +9,17 @@ from typing import Any
 
 from outlay_console.adapters.readers import TenantReader
 from outlay_console.domain import queries
+from outlay_console.domain.breakdown import Breakdown, BreakdownRow, CostTotal
 from outlay_console.domain.roles import within_teams
 from outlay_console.domain.saved import NOTE, NOTES, SAVED_VIEWS, SavedView, saved_view
 from outlay_console.domain.view import Bucket, View, starts_of
 from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.alert_list import MOST, AlertList
 from outlay_reports.incidents import Incident, incidents
-from outlay_reports.money import completeness
 from outlay_reports.range_sums import Selection, needs_ledger, sums
 from outlay_schemas.alerts import AlertAction, alert_decoder
 from outlay_schemas.currency import USD, Currency, rounded
 from outlay_schemas.events import Grain
-from outlay_schemas.money import to_pico
 from outlay_schemas.notes import Note
 
 _VALUES = 50
@@ -28,69 +27,6 @@ _VALUES = 50
 _FREE_SECONDS = 7 * 86_400
 CHART_VALUES = 7
 """Most values with a colour of their own in a chart."""
-
-
-@dataclass(frozen=True)
-class CostTotal:
-    """What was spent in a span: what providers charge, and what internal customers pay."""
-
-    cost: Decimal = Decimal(0)
-    events: int = 0
-    unpriced: int = 0
-    """Events that are not, or not wholly, priced: the amounts are lower bounds."""
-    estimated: int = 0
-    guessed: Decimal = Decimal(0)
-    """The cost of estimated events."""
-    charged: Decimal = Decimal(0)
-    free: int = 0
-    """Events of what the provider offers free."""
-    currency: str = field(default="USD", kw_only=True)
-
-    @classmethod
-    def of(cls, measures: Sequence[Any], currency: Currency) -> "CostTotal":
-        """Return a total of the measures of `queries.TOTAL`, with amounts rounded to 12 places."""
-        values: list[Any] = [rounded(one) if isinstance(one, Decimal) else one for one in measures]
-        return cls(*values, currency=currency.code)
-
-    @property
-    def doubts(self) -> str:
-        """What the total rests on, for people; empty: every event has a price that is known."""
-        return completeness(self.unpriced, self.estimated, to_pico(self.guessed), self.currency)
-
-
-@dataclass(frozen=True)
-class BreakdownRow:
-    """One value of a dimension: USD in a span and in the one before."""
-
-    value: str
-    now: Decimal
-    before: Decimal
-    events: int = 0
-    unpriced: int = 0
-    dimension: str = ""
-    unpriced_before: int = 0
-
-
-@dataclass
-class Breakdown:
-    """The values of one dimension, the most expensive first. `spent` and `before` include values past the limit."""
-
-    rows: list[BreakdownRow] = field(default_factory=list)
-    spent: CostTotal = field(default_factory=CostTotal)
-    before: Decimal = Decimal(0)
-    unpriced_before: int = 0
-
-    @property
-    def rest(self) -> BreakdownRow | None:
-        """What the values past the limit come to, so that a table adds up to its total; None without any."""
-        now, before = sum(row.now for row in self.rows), sum(row.before for row in self.rows)
-        events, unpriced = sum(row.events for row in self.rows), sum(row.unpriced for row in self.rows)
-        left = BreakdownRow(
-            "", self.spent.cost - now, self.before - before, self.spent.events - events,
-            self.spent.unpriced - unpriced,
-            unpriced_before=self.unpriced_before - sum(row.unpriced_before for row in self.rows),
-        )  # fmt: skip
-        return left if left.events or left.before else None
 
 
 @dataclass(frozen=True)
@@ -147,24 +83,35 @@ class RollupReader:
         }
 
     async def breakdown(
-        self, view: View, spans: tuple[TimeRange, TimeRange], more: Sequence[str] = (), limit: int = 200
+        self,
+        view: View,
+        spans: tuple[TimeRange, TimeRange],
+        more: Sequence[str] = (),
+        limit: int = 200,
+        after: int = 0,
     ) -> dict[str, Breakdown]:
         """Return the rows of the view (''), and the values of `more`, the most expensive first; at most `limit` each.
 
-        `spans`: the range, and the one that it is compared with.
-        """
+        `spans`: the range, and the one that it is compared with. `after`: how many rows to leave out before these;
+        nothing is found, not even totals, where there are not more.
+        """  # fmt: skip
         found: dict[str, Breakdown] = {name: Breakdown() for name in ("", *more)}
-        for r in await self.reader.rows(queries.breakdown(view, spans, limit, more)):
+        for r in await self.reader.rows(queries.breakdown(view, spans, limit, more, after)):
             one = found[r["dimension"]]
-            one.spent = CostTotal.of([r[f"all_{measure}"] for measure in queries.TOTAL], view.currency)
-            one.before, one.unpriced_before = rounded(r["all_before"]), r["all_unpriced_before"]
             row = BreakdownRow(
                 r["value"], rounded(r["now"]), rounded(r["before"]), r["events"], r["unpriced"], r["dimension"],
                 r["unpriced_before"],
             )  # fmt: skip
+            if not one.rows:
+                one.spent = CostTotal.of([r[f"all_{measure}"] for measure in queries.TOTAL], view.currency)
+                one.before, one.unpriced_before = rounded(r["all_before"]), r["all_unpriced_before"]
+                one.count = r["all_rows"]
+                if after:
+                    so_far = [r[f"so_far_{name}"] for name in queries.SHOWN]
+                    one.earlier = BreakdownRow.of(so_far, row.dimension, rows=after + 1).less(row)
             one.rows.append(row)
         for one in found.values():
-            one.rows.sort(key=lambda row: (-row.now, row.value))
+            one.rows.sort(key=lambda row: (-row.now, -row.before, row.value))
         return found
 
     async def series(self, view: View, span: TimeRange, bucket: Bucket, top: list[str]) -> Series:

@@ -11,6 +11,7 @@ from datetime import datetime
 from outlay_console.domain.view import JOINT, View
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.alert_list import alert_statement
+from outlay_reports.conversion import Conversion
 from outlay_reports.range_sums import Query, Selection, conditions, sums, windows
 from outlay_reports.time_sql import between
 from outlay_schemas.events import Grain
@@ -22,22 +23,38 @@ TOTAL = ("cost", "events", "unpriced_events", "estimated_events", "estimated_cos
 """The measures of a total, in the order of `Total`."""
 
 
-def breakdown(view: View, spans: tuple[TimeRange, TimeRange], limit: int, more: Sequence[str] = ()) -> Query:
-    """Query the rows of the view (dimension '') and values of `more`, in two ranges; `all_...`: the totals."""
+SHOWN = ("now", "before", "events", "unpriced", "unpriced_before")
+"""The columns of a row that pages of rows sum, in the order of `BreakdownRow.of`."""
+
+
+def breakdown(
+    view: View, spans: tuple[TimeRange, TimeRange], limit: int, more: Sequence[str] = (), after: int = 0
+) -> Query:
+    """Query the rows of the view (dimension '') and values of `more`, in two ranges; `all_...`: the totals.
+
+    Rows of the view come by what they cost; values of `more` by the greater of both ranges, as what changed is looked
+    for among them. `after`: rows of each that come before these; `so_far_...`: the sums down to a row, with it.
+    """
     names = list(dict.fromkeys((*view.groups, *more)))
     inner = sums(
         [Selection(span, view.filters) for span in spans], names, measures=TOTAL, currency=view.currency
     )
+    rates = Conversion.over(view.currency, spans[0])
     whole = ", ".join(f"sum(sum({name}_0)) OVER (PARTITION BY dimension) AS all_{name}" for name in TOTAL)
     pairs = ", ".join([f"('', {_joint(view)})", *(f"('{name}', k{names.index(name)})" for name in more)])
+    order = "if(dimension = '', now, greatest(now, before)) DESC, before DESC, value"
+    above = f"OVER (PARTITION BY dimension ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+    so_far = "".join(f", sum({name}) {above} AS so_far_{name}" for name in SHOWN) if after else ""
     return Query(
-        "SELECT d.1 AS dimension, d.2 AS value, sum(cost_0) AS now, sum(cost_1) AS before, sum(events_0) AS events,"
+        f"SELECT d.1 AS dimension, d.2 AS value, {rates.total('sum(cost_0)')} AS now,"
+        f" {rates.total('sum(cost_1)')} AS before, sum(events_0) AS events,"
         f" sum(unpriced_events_0) AS unpriced, sum(unpriced_events_1) AS unpriced_before, {whole},"
-        " sum(before) OVER (PARTITION BY dimension) AS all_before,"
-        " sum(unpriced_before) OVER (PARTITION BY dimension) AS all_unpriced_before"
+        " sum(sum(cost_1)) OVER (PARTITION BY dimension) AS all_before,"
+        " sum(unpriced_before) OVER (PARTITION BY dimension) AS all_unpriced_before,"
+        f" count() OVER (PARTITION BY dimension) AS all_rows{so_far}"
         f" FROM ({inner.sql}) ARRAY JOIN [{pairs}] AS d GROUP BY dimension, value"
         " HAVING sum(events_0) > 0 OR sum(cost_1) > 0"
-        f" ORDER BY greatest(now, before) DESC, value LIMIT {int(limit)} BY dimension",
+        f" ORDER BY {order} LIMIT {int(limit)} OFFSET {int(after)} BY dimension",
         inner.bound,
     )
 

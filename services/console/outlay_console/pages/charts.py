@@ -8,7 +8,8 @@ from urllib.parse import quote, urlencode
 from zlib import crc32
 
 from outlay_console.adapters.forecasts import BucketForecast
-from outlay_console.adapters.rollup_reader import CHART_VALUES, BreakdownRow, Series
+from outlay_console.adapters.rollup_reader import CHART_VALUES, Series
+from outlay_console.domain.breakdown import BreakdownRow
 from outlay_console.domain.queries import REST
 from outlay_console.domain.view import COMPARISONS, JOINT, Bucket, View
 from outlay_console.pages.request import Context, PageRequest

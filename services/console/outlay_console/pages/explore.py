@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from outlay_console.adapters.rollup_reader import CHART_VALUES
+from outlay_console.domain.breakdown import Breakdown
 from outlay_console.domain.cost_breakdown import cost_breakdown
 from outlay_console.domain.saved import dashboards
 from outlay_console.domain.view import DIMENSIONS, View, is_dimension
@@ -21,7 +23,7 @@ from outlay_reports.report_api import showback
 from outlay_schemas.dimensions import CELL, LABELS
 
 ROWS = 200
-"""Rows of a table; the values after them are one row."""
+"""Rows of a page of the table; the values before and after them are one row each."""
 EVENTS = 200
 """Events that one page lists."""
 RECENT = 50
@@ -29,17 +31,21 @@ RECENT = 50
 _FAR = datetime(2106, 1, 1, tzinfo=UTC)
 
 
-async def explore(request: PageRequest) -> Context:
-    """Return a chart and a table of the view."""
+async def explore(request: PageRequest) -> Context | Response:
+    """Return a chart of the view, and a page of its table: the rows after the first `after`."""
     view = await request.view_shown()
-    span = view.span(request.now)
-    found, incidents, free, saved = await asyncio.gather(
-        request.rollups.breakdown(view, (span, view.before(request.now)), limit=ROWS),
+    span, after = view.span(request.now), _after(request)
+    spans = (span, view.before(request.now))
+    found, first, incidents, free, saved = await asyncio.gather(
+        request.rollups.breakdown(view, spans, limit=ROWS, after=after),
+        request.rollups.breakdown(view, spans, limit=CHART_VALUES) if after else _nothing(),
         request.rollups.incidents() if not view.filters else _none(),
         request.rollups.free_names(request.now),
         request.rollups.saved_views(request.session.actor),
     )
     one = found[""]
+    if after and not one.rows:  # there are fewer values than when the link was made
+        return RedirectResponse(_rows_after(view, 0), 303)
     return {
         "view": view,
         "span": span,
@@ -50,11 +56,31 @@ async def explore(request: PageRequest) -> Context:
         "owner": request.session.actor,
         "admin": request.session.may("admin"),
         "rows": one.rows,
-        "rest": one.rest,
+        "one": one,
+        "after": after,
+        "next": _rows_after(view, after + len(one.rows)) if one.rest else "",
+        "previous": _rows_after(view, max(0, after - ROWS)) if after else "",
         "total": one.spent,
         "before": one.before,
-        **await chart_of(request, view, one.rows, incidents),
+        **await chart_of(request, view, first.get("", one).rows, incidents),
     }
+
+
+def _after(request: PageRequest) -> int:
+    """Return how many rows of the table come before the page that is asked for."""
+    text = request.params.get("after", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
+
+def _rows_after(view: View, after: int) -> str:
+    """Return the address of the rows of a table that come after the first `after`. A place in the order, and not an
+    amount as a cursor has it: the page says which rows of how many it shows."""
+    return f"/explore{view.query()}{f'&after={after}' if after else ''}#table"
+
+
+async def _nothing() -> dict[str, Breakdown]:
+    """Return no rows: those of the page are those of the chart."""
+    return {}
 
 
 async def _none() -> list[Incident]:

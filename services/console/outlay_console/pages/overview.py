@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from outlay_console.adapters.rollup_reader import Breakdown, BreakdownRow, CostTotal
+from outlay_console.domain.breakdown import Breakdown, BreakdownRow, CostTotal
 from outlay_console.domain.view import View
 from outlay_console.pages.budgets import states
 from outlay_console.pages.charts import chart_of

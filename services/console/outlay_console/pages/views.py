@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from starlette.exceptions import HTTPException
 
-from outlay_console.adapters.rollup_reader import CostTotal
+from outlay_console.domain.breakdown import CostTotal
 from outlay_console.domain.saved import SavedView, dashboards
 from outlay_console.domain.view import View
 from outlay_console.pages.charts import chart_of

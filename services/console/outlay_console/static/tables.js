@@ -1,9 +1,11 @@
-// Tables: sorted by a click on a column's name, searched, and with the columns that somebody wants.
+// Tables: sorted by a click on a column's name, searched, continued, and with the columns that somebody wants.
 
 // A click on a column's name sorts by it: numbers from the highest, names from A.
 function sorting(changed) {
   for (const table of document.querySelectorAll("table.sortable")) {
     const heads = [...table.tHead.rows[0].cells];
+    let sort = () => {};
+    table.addEventListener("rows", () => sort());
     heads.forEach((head, n) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -20,7 +22,8 @@ function sorting(changed) {
         heads.forEach((other) => other.removeAttribute("aria-sort"));
         head.setAttribute("aria-sort", up ? "ascending" : "descending");
         const order = (a, b) => (number ? value(a) - value(b) : value(a).localeCompare(value(b)));
-        table.tBodies[0].append(...[...table.tBodies[0].rows].sort((a, b) => (up ? order(a, b) : order(b, a))));
+        sort = () => table.tBodies[0].append(...[...table.tBodies[0].rows].sort((a, b) => (up ? order(a, b) : order(b, a))));
+        sort();
         changed();
       });
     });
@@ -38,13 +41,20 @@ function tools(table) {
   };
   const bar = document.createElement("div");
   bar.className = "tools";
-  const search = Object.assign(document.createElement("input"), { type: "search", placeholder: "Search this table" });
-  search.setAttribute("aria-label", "Search this table");
-  search.addEventListener("input", () => {
+  const search = Object.assign(document.createElement("input"), { type: "search" });
+  const find = () => {
     const text = search.value.toLowerCase();
     for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(text);
     table.classList.toggle("searched", Boolean(text));
-  });
+  };
+  search.addEventListener("input", find);
+  const covers = Object.assign(document.createElement("p"), { className: "small muted", textContent: "Sorting and search cover the rows shown. The filter “contains” covers all." });
+  const cover = () => {
+    covers.hidden = !table.closest("section").querySelector("[data-more], [data-previous]");
+    search.placeholder = covers.hidden ? "Search this table" : "Search the rows shown";
+    search.setAttribute("aria-label", search.placeholder);
+  };
+  table.addEventListener("rows", () => { show(); find(); cover(); });
   const choice = document.createElement("details");
   choice.className = "columns-choice";
   choice.append(Object.assign(document.createElement("summary"), { textContent: "Columns" }));
@@ -59,9 +69,38 @@ function tools(table) {
     label.append(box, name);
     choice.append(label);
   });
-  bar.append(search, choice);
+  bar.append(search, choice, covers);
   table.closest(".scroll").before(bar);
   show();
+  cover();
+}
+
+// "More" adds the next rows to those shown. If costs changed meanwhile, its link is followed: a page adds up to its total.
+function more(table, changed) {
+  const section = table.closest("section");
+  let asking = false;
+  section.addEventListener("click", async (event) => {
+    const link = event.target.closest("[data-more]");
+    if (!link || asking || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    asking = true;
+    const answer = await fetch(link.href).catch(() => null);
+    const page = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
+    const [here, there] = [section, page || null].map((place) => place?.querySelector("[data-total]"));
+    if (!there || there.dataset.total !== here.dataset.total) { location.assign(link.href); return; }
+    section.querySelector(".unfold")?.click();
+    const [earlier, next] = [table.querySelectorAll("[data-earlier]"), page.querySelector(`[data-tools="${table.dataset.tools}"]`)];
+    next.querySelector("[data-earlier]")?.replaceWith(...earlier);
+    there.querySelector("[data-first]").replaceWith(here.querySelector("[data-first]"));
+    there.querySelector("[data-previous]")?.replaceWith(...here.querySelectorAll("[data-previous]"));
+    table.tBodies[0].append(...next.tBodies[0].rows);
+    table.tFoot.replaceWith(next.tFoot);
+    here.replaceWith(there);
+    there.querySelector("[data-more]")?.focus();
+    table.dispatchEvent(new Event("rows"));
+    changed();
+    asking = false;
+  });
 }
 
 // A box that leaves the entries of lists that hold what is typed.
@@ -75,6 +114,6 @@ function lists() {
 
 export function tables(changed) {
   sorting(changed);
-  document.querySelectorAll("table[data-tools]").forEach(tools);
+  document.querySelectorAll("table[data-tools]").forEach((table) => { tools(table); more(table, changed); });
   lists();
 }
