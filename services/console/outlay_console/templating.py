@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from outlay_console.domain.saved import MOST_NOTES, MOST_VIEWS
 from outlay_console.domain.view import COMPARISONS, DIMENSIONS, GROUPS, PERIODS, RANGES
 from outlay_console.pages.charts import row_name
 from outlay_reports import money
@@ -75,7 +76,7 @@ def templates() -> Environment:
     env.globals |= {
         "pages": PAGES, "dimensions": DIMENSIONS, "comparisons": COMPARISONS, "most_groups": GROUPS,
         "conditions": CONDITIONS, "zones": ZONES, "ranges": {**RANGES, **PERIODS},
-        "conversion": conversion, "longest_line": LONGEST_LINE,
+        "conversion": conversion, "longest_line": LONGEST_LINE, "most_views": MOST_VIEWS, "most_notes": MOST_NOTES,
         "zip": zip, "growth": money.growth, "share": money.share, "ago": ago, "version": _version(),
     }  # fmt: skip
     for name in env.list_templates():  # compile all now: a broken template fails at startup

@@ -123,7 +123,7 @@ ORDER BY name LIMIT 60"""
 
 UNPRICED = """
 SELECT provider, sku, kind, sum(d.unpriced_events) AS unpriced, sum(d.events) AS events,
-    toUnixTimestamp(max(time)) AS newest
+    toUnixTimestamp(max(time)) AS newest, count() OVER () AS stored
 FROM costs_daily AS d WHERE tenant = {tenant:String} AND time >= toDateTime({low:UInt32}, 'UTC')
 GROUP BY provider, sku, kind HAVING unpriced > 0 ORDER BY unpriced DESC, provider, sku LIMIT 100"""
 
@@ -171,18 +171,19 @@ SHARED = frozenset({CATALOGS})
 for it."""
 
 CONFLICTS = """
-SELECT source, id, count() AS bodies, toUnixTimestamp(max(found_at)) AS newest
+SELECT source, id, count() AS bodies, toUnixTimestamp(max(found_at)) AS newest,
+    count() OVER () AS stored
 FROM conflicts FINAL WHERE tenant = {tenant:String}
 GROUP BY source, id ORDER BY newest DESC, source, id LIMIT 50"""
 
 HIGH_CARDINALITY = """
 SELECT source, argMax(dimension, cells) AS dimension, argMax(distinct, cells) AS distinct, count() AS minutes,
-    toUnixTimestamp(max(found_at)) AS newest
+    toUnixTimestamp(max(found_at)) AS newest, count() OVER () AS stored
 FROM high_cardinality_sources FINAL WHERE tenant = {tenant:String}
 GROUP BY source ORDER BY newest DESC, source LIMIT 20"""
 
 CLOCK_SKEW = """
-SELECT source, count() AS events, median(skew) AS typical, min(skew) AS least
+SELECT source, count() AS events, median(skew) AS typical, min(skew) AS least, count() OVER () AS stored
 FROM (SELECT source, (toInt64(accepted_ms) - toUnixTimestamp64Milli(time)) / 1000 AS skew
     FROM ledger WHERE tenant = {tenant:String} AND accepted_ms >= 1000 * {low:UInt64}
         AND minute >= toDateTime({low:UInt64}, 'UTC') - INTERVAL 23 HOUR)
@@ -190,7 +191,7 @@ GROUP BY source ORDER BY abs(typical) DESC, source LIMIT 20"""
 
 DEAD_LETTERS = """
 SELECT stage, code, count() AS count, toUnixTimestamp(max(at)) AS newest, argMax(message, at) AS message,
-    argMax(path, at) AS path
+    argMax(path, at) AS path, count() OVER () AS stored
 FROM dead_letters FINAL WHERE tenant = {tenant:String}
     AND id NOT IN (SELECT id FROM dead_letter_replays WHERE tenant = {tenant:String})
 GROUP BY stage, code ORDER BY count DESC, stage, code LIMIT 100"""

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 
+from outlay_console.domain.list_page import page_of
 from outlay_console.domain.roles import within_teams
 from outlay_console.pages.request import Context, PageRequest
 from outlay_kit.time_ranges import TimeRange
@@ -17,6 +18,8 @@ from outlay_reports.explore_links import range_pairs
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.money import to_pico
 
+CARDS = 60
+"""Budgets of a page."""
 _LEVELS = {"over": "over", "warning": "warn", "ok": "good"}
 
 
@@ -69,7 +72,8 @@ class BudgetState:
 
 async def budgets(request: PageRequest) -> Context:
     """Return every budget of the tenant, the fullest first."""
-    return {"budgets": await states(request), "catalog": request.catalog}
+    page = page_of(await states(request), request.after, CARDS, "the fullest first")
+    return {"page": page, "catalog": request.catalog}
 
 
 async def budget(request: PageRequest) -> Context:

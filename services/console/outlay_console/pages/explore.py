@@ -34,7 +34,7 @@ _FAR = datetime(2106, 1, 1, tzinfo=UTC)
 async def explore(request: PageRequest) -> Context | Response:
     """Return a chart of the view, and a page of its table: the rows after the first `after`."""
     view = await request.view_shown()
-    span, after = view.span(request.now), _after(request)
+    span, after = view.span(request.now), request.after
     spans = (span, view.before(request.now))
     found, first, incidents, free, saved = await asyncio.gather(
         request.rollups.breakdown(view, spans, limit=ROWS, after=after),
@@ -64,12 +64,6 @@ async def explore(request: PageRequest) -> Context | Response:
         "before": one.before,
         **await chart_of(request, view, first.get("", one).rows, incidents),
     }
-
-
-def _after(request: PageRequest) -> int:
-    """Return how many rows of the table come before the page that is asked for."""
-    text = request.params.get("after", "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 def _rows_after(view: View, after: int) -> str:

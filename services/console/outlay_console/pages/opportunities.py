@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from outlay_console.adapters.rollup_reader import Savings
+from outlay_console.domain.list_page import page_of
 from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.adapters.savings import (
     CLOSED,
@@ -18,6 +19,8 @@ from outlay_reports.money import share
 from outlay_schemas.currency import Currency
 from outlay_schemas.money import PICO, to_pico, to_usd
 
+ROWS = 50
+"""Opportunities of a page, and of those that are closed."""
 _LEAST = PICO // 100
 """Smallest saving shown, pico-USD."""
 
@@ -31,6 +34,7 @@ async def opportunities(request: PageRequest) -> Context:
     if saved.since and saved.until:
         rows = [row for one in saved.found if (row := _row(one, saved.since, saved.until))]
     still = [row for row in rows if row["status"] not in CLOSED]
+    closed = [row for row in rows if row["status"] in CLOSED]
     together = distinct_savings(
         (one["provider"], one["sku"], one["recommendation"], to_pico(one["saving"]))
         for one in saved.found
@@ -44,8 +48,9 @@ async def opportunities(request: PageRequest) -> Context:
         "statuses": STATUSES,
         "efforts": EFFORTS,
         "basis": saving_basis(saved.since, saved.until) if saved.since and saved.until else "",
-        "rows": still,
-        "closed": [row for row in rows if row["status"] in CLOSED],
+        "page": page_of(still, request.after, ROWS, "the largest first"),
+        "closed": closed[:ROWS],
+        "closed_count": len(closed),
         "may": request.may,
     }
 

@@ -72,6 +72,12 @@ class PageRequest:
         """Whether it is asked in the operator's tenant, which may see what is about all tenants."""
         return self.tenant == self.deps.settings.operator
 
+    @property
+    def after(self) -> int:
+        """How many entries of a list come before the page that is asked for."""
+        text = self.params.get("after", "")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+
     async def view_shown(self, fresh: Freshness | None = None) -> View:
         """Return the view; without a range in the address, the smallest that shows everything, a day at most."""
         if "range" in self.params or "from" in self.params:
