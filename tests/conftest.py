@@ -15,6 +15,8 @@ from tests.support.promises import (
 )
 from tests.support.stack import stack
 
+from outlay_kit.clock import SystemClock
+
 __all__ = [
     "ends", "pytest_addoption", "pytest_collection_modifyitems", "pytest_terminal_summary", "stack", "tally",
 ]  # fmt: skip
@@ -24,6 +26,15 @@ __all__ = [
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+_NOW = SystemClock.now
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clock_goes() -> None:
+    """Fail a file that begins with a clock that another file stopped: whatever it dates would be wrong."""
+    assert SystemClock.now is _NOW, "a test of another file has not given the clock back"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -33,10 +33,16 @@ def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     key = KeyFile(folder / "keys.json").create(TENANT, ("read", "admin"), NOW)
     asked = replace(dependencies(stack, settings, folder), catalog=lambda: shown)
     environment = {**stack.environment, "OUTLAY_CLICKHOUSE_DATABASE": "consistent", "OUTLAY_TENANT": TENANT}
+    yield System(asked, clickhouse, content, folder / "keys.json", key, environment)
+    clickhouse.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stopped_clock() -> Iterator[None]:
+    """Stop the clock at NOW, for each file alone: other files may run before the last test of this folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("outlay_kit.clock.SystemClock.now", lambda _: NOW)
-        yield System(asked, clickhouse, content, folder / "keys.json", key, environment)
-    clickhouse.close()
+        yield
 
 
 @pytest.fixture(scope="package")
