@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import faust
 from aiokafka import codec, errors  # type: ignore[import-untyped]
-from faust.exceptions import ProducerSendError
+from faust.exceptions import NotReady, ProducerSendError
 
 from outlay_kit.backoff import Backoff
 from outlay_kit.failpoints import failpoint
@@ -100,12 +100,16 @@ async def send(
 ) -> None:
     """Return when all in-sync replicas have `value`; while Kafka is away, try again.
 
-    Raises KafkaError if Kafka will never take it.
+    Raises KafkaError if Kafka will never take it, CancelledError if the app stops before: nothing is acknowledged then.
     """
     attempt = 0
     while True:
         try:
             await (await app.producer.send(topic, None, value, partition, None, list(headers) or None))
+        except NotReady:
+            if not app.should_stop:
+                raise
+            raise asyncio.CancelledError from None  # its producer has stopped already
         except (errors.KafkaError, ProducerSendError) as error:
             cause = error.__cause__ if isinstance(error, ProducerSendError) else error
             if not is_temporary(cause):

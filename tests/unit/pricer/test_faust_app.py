@@ -1,12 +1,16 @@
 """How the pricer sets up Faust."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from faust.exceptions import NotReady
 
-from outlay_pricer.faust_app import UnreadableCodecError, require_codecs
+from outlay_pricer.faust_app import UnreadableCodecError, require_codecs, send
 
 
 def test_every_codec_of_kafka_can_be_read() -> None:
@@ -41,3 +45,17 @@ def test_another_user_can_start_it_in_a_folder_where_nothing_may_be_written(tmp_
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
     tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize(("stopping", "raised"), [(True, asyncio.CancelledError), (False, NotReady)])
+async def test_what_was_not_sent_when_the_app_stops_is_not_a_fault(
+    stopping: bool, raised: type[BaseException]
+) -> None:
+    """The producer stops first: a record that was being priced then ended the process with an error."""
+
+    async def refuse(*_: object) -> None:
+        raise NotReady("Producer service not yet started")
+
+    app: Any = SimpleNamespace(producer=SimpleNamespace(send=refuse), should_stop=stopping)
+    with pytest.raises(raised):
+        await send(app, "cost.events", b"1")
