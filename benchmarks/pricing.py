@@ -13,7 +13,7 @@ One call in a thousand names a model never seen before, so that look-ups that mi
 so is everything that was remembered for the first time. Three things are measured:
 
 - `genai_prices.calc_price`: the library;
-- `quote`: the same work by the compiled rates (model and amounts, exact);
+- `quote`: the same work by the compiled rates (model and amounts, exact), as the pricer remembers them;
 - `price`: from usage event to cost event as JSON, with names, terms, attribution, fingerprint and money as text.
 """
 
@@ -35,6 +35,7 @@ from harness import options, show
 
 from outlay.catalog import load_default
 from outlay_pricer.domain import CompiledCatalog, price_line
+from outlay_pricer.domain.plain_cases import known_call
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import UsageEvent, encoder, usage_event_decoder
 
@@ -125,9 +126,11 @@ def library(block: list[UsageEvent]) -> None:
 
 
 def quoting(catalog: CompiledCatalog, block: list[UsageEvent]) -> None:
-    quote = catalog.rates.quote
     for event in block:
-        quote(event.provider, event.sku, event.usage, event.time)
+        if (call := known_call(event, catalog)) is not None:
+            call.run(event.usage, call.numbers)
+        else:
+            catalog.rates.quote(event.provider, event.sku, event.usage, event.time)
 
 
 def pricing(catalog: CompiledCatalog, block: list[UsageEvent]) -> None:

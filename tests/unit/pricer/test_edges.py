@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.support import catalogs
 from tests.support.catalogs import BATCH, DATED, NIGHT, NOW, TIERED, UNITS, catalog, event, model
 
+from outlay_pricer.domain import plain_cases
 from outlay_pricer.domain.pricing import price
 from outlay_pricer.domain.rate_compiler import rate_book, rate_card, rate_codegen
 from outlay_pricer.domain.rate_compiler.exact import Contradiction, price_lines
@@ -86,7 +87,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (rate_card, "MAX_SHAPES"),
         (rate_card, "MAX_CARDS"),
-        (rate_book, "MAX_HOT"),
+        (plain_cases, "MAX_CALLS"),
         (rate_codegen, "MAX_PLANS"),
     ):
         monkeypatch.setattr(module, name, 2)
@@ -106,6 +107,7 @@ def test_what_is_remembered_is_bounded_and_changes_no_answer() -> None:
                     one = event(usage, sku, attributes={"processing": mode}, time=NOW.replace(hour=hour))
                     assert price(one, ready) == price(one, fresh)
     assert ready.rates.line.cache_info().currsize <= 3
+    assert 0 < len(ready.plain_calls) <= 2
     line = ready.rates.find("acme", "batch")
     for guess in "abcd":
         line.ref((guess,))
@@ -113,7 +115,7 @@ def test_what_is_remembered_is_bounded_and_changes_no_answer() -> None:
 
 
 def test_a_line_is_remembered_with_its_time() -> None:
-    book = RateBook(catalogs.rates(DATED))
+    book, ready = RateBook(catalogs.rates(DATED)), catalog(catalogs.rates(DATED))
     usage = {"input_tokens": 1_000_000}
     for at, usd in [
         (NOW, 1),
@@ -124,6 +126,7 @@ def test_a_line_is_remembered_with_its_time() -> None:
         amounts = book.quote("acme", "dated", usage, at)[2]
         assert amounts is not None
         assert amounts[0] == usd * 10**12
+        assert price(event(usage, "dated", time=at), ready).cost == str(usd)
     assert book.line("acme", "dated") is book.line("acme", "dated")
 
 
@@ -156,7 +159,9 @@ _MOMENTS = st.integers(0, 4 * 86_400).map(lambda seconds: NOW + timedelta(second
 @given(st.lists(_MOMENTS, min_size=2, max_size=12))
 def test_a_price_of_a_time_of_day_is_remembered_until_it_switches(times: list[datetime]) -> None:
     book, usage = RateBook(catalogs.rates(NIGHT)), {"input_tokens": 1_000_000}
+    ready = catalog(catalogs.rates(NIGHT))
     for at in times:
         fresh = RateBook(catalogs.rates(NIGHT)).quote("acme", "night", usage, at)
         night = at.time() >= time(22, 30) or at.time() < time(5)
         assert book.quote("acme", "night", usage, at)[2] == fresh[2] == ((1 if night else 4) * 10**12,) * 2
+        assert price(event(usage, "night", time=at), ready).cost == ("1" if night else "4")

@@ -13,12 +13,14 @@ from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.matching import activity_of, resolved_facts
 from outlay_pricer.domain.price_books import position_of
 from outlay_pricer.domain.rate_compiler.exact import half_even
-from outlay_pricer.domain.rate_compiler.rate_book import MAX_HOT, PlainCall
+from outlay_pricer.domain.rate_compiler.rate_book import PlainCall
 from outlay_pricer.domain.rate_compiler.rate_codegen import Amounts
 from outlay_schemas.catalog import are_guesses
 from outlay_schemas.events import PriceStatus, UsageEvent, encoder
-from outlay_schemas.money import PICO, ZEROS, to_usd
+from outlay_schemas.money import to_usd
 
+MAX_CALLS = 65_536
+"""Models with a set of meters that are remembered. Past it all are forgotten: a flood of names costs time."""
 _START = Fraction(0)
 _BETWEEN = '",'
 
@@ -50,7 +52,7 @@ def plain_price(event: UsageEvent, catalog: CompiledCatalog) -> PlainPrice | Non
 def _call(event: UsageEvent, catalog: CompiledCatalog) -> PlainPrice | None:
     """Price a call of a model."""
     usage = event.usage
-    call = _known_call(event, catalog)
+    call = known_call(event, catalog)
     if call is None:
         return None
     for quantity in usage.values():
@@ -65,7 +67,7 @@ def _call(event: UsageEvent, catalog: CompiledCatalog) -> PlainPrice | None:
     return _texts(call, amounts), call.status
 
 
-def _known_call(event: UsageEvent, catalog: CompiledCatalog) -> PlainCall | None:
+def known_call(event: UsageEvent, catalog: CompiledCatalog) -> PlainCall | None:
     """Return how calls like this one are priced; None: they are not plain cases."""
     calls = catalog.plain_calls
     key: tuple[object, ...] = (event.provider, event.sku, *event.usage)
@@ -77,7 +79,7 @@ def _known_call(event: UsageEvent, catalog: CompiledCatalog) -> PlainCall | None
             return call
     except KeyError:
         pass  # the first call of this name with these meters
-    if len(calls) >= MAX_HOT:
+    if len(calls) >= MAX_CALLS:
         calls.clear()
     call = calls[key] = _plain_call(event, catalog)
     return call
@@ -87,15 +89,7 @@ def _texts(call: PlainCall, amounts: Amounts) -> str:
     """Write the cost, its parts, the status and the reference."""
     if not amounts[0]:
         return f'"cost":"0",{call.text}'
-    if amounts[0] >= PICO:
-        texts = [f"{name}{to_usd(part)}" for name, part in zip(call.names, amounts, strict=True) if part]
-    else:  # nearly all, and so are the parts: as `to_usd`, in half the time
-        texts = [
-            f"{name}{ZEROS[len(digits)]}{digits.rstrip('0')}"
-            for name, digits in zip(call.names, map(str, amounts), strict=True)
-            if digits != "0"
-        ]
-    total, *parts = texts
+    total, *parts = [f"{name}{to_usd(part)}" for name, part in zip(call.names, amounts, strict=True) if part]
     return f'"cost":"{total}","cost_parts":{{{_BETWEEN.join(parts)}"}},{call.text}'
 
 

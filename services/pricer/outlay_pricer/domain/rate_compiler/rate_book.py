@@ -39,16 +39,12 @@ from outlay_schemas.providers import known_provider
 
 MAX_LINES = 16_384
 """Names remembered. Past it the oldest is forgotten: a flood of made-up names costs time, not memory."""
-MAX_HOT = 65_536
-"""Names with a set of meters that are remembered."""
 AZURE_RESOURCE = "azure_resource"
 API_URL = "api_url"
 MODEL_ATTRIBUTES = frozenset({API_URL, AZURE_RESOURCE})
 """Attributes that change which model is meant."""
 
 Quote = tuple[RateLine, Shape | None, Amounts | None]
-Hot = tuple[Run, Numbers, RateLine, Shape, datetime | None, datetime | None]
-"""What prices a call without a context: its line, its arithmetic, and from when to when (None: always)."""
 
 
 @dataclass(slots=True)
@@ -120,7 +116,7 @@ def split_prefix(name: str) -> tuple[str, str] | None:
 
 
 class RateBook:
-    """A price data release, compiled for a catalog. `quote` is the hot path."""
+    """A price data release, compiled for a catalog."""
 
     def __init__(self, data: RateData, deployments: Iterable[AzureDeployment] = ()) -> None:
         self.data = data
@@ -128,8 +124,6 @@ class RateBook:
         self.finder = ModelMatcher(data.providers)
         self.line = lru_cache(MAX_LINES)(self._search)
         """The line of a provider and a model name, remembered."""
-        self._hot: dict[str, dict[str, dict[tuple[str, ...], Hot]]] = {}
-        self._remembered = 0
         self._deployments = {(item.resource, item.deployment.lower()): item.model for item in deployments}
         self._minimums = {
             (minimum.provider, model): (minimum.meters, minimum.at_least)
@@ -149,26 +143,11 @@ class RateBook:
 
         No amounts: refused, or left to exact arithmetic (`exact.price_lines` says which, and why).
         """
-        if not context:
-            try:
-                run, numbers, line, shape, begin, end = self._hot[provider][sku][tuple(usage)]
-                if begin is None or (at >= begin and (end is None or at < end)):
-                    return line, shape, run(usage, numbers)
-            except KeyError:
-                pass  # the first call of this name with these meters
         line = self.line(provider, sku)
         card = None if line.refused else line.card(at, context)
         if card is None or card.error is not None or line.minimum is not None:
             return line, None, None
-        meters = tuple(usage)
-        shape = card.shape(meters)
-        if not context:
-            self._remembered += 1
-            if self._remembered > MAX_HOT:
-                self._remembered = 0
-                self._hot.clear()
-            hot = (shape.run, shape.numbers, line, shape, *line.span(at))
-            self._hot.setdefault(provider, {}).setdefault(sku, {})[meters] = hot
+        shape = card.shape(tuple(usage))
         return line, shape, shape.amounts(usage)
 
     def line_of(self, provider: str, sku: str, attributes: Mapping[str, str]) -> RateLine:
