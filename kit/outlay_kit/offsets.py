@@ -123,6 +123,25 @@ class Offsets:
             raise Retryable(f"Kafka did not answer: {said(error)}") from error
 
 
+class Committed:
+    """What a group has committed. Of a topic that it has read to the end it is asked again when records have come."""
+
+    def __init__(self, positions: Positions, group: str) -> None:
+        self._positions, self._group = positions, group
+        self._done: dict[str, tuple[Places, Places]] = {}
+        """By topic, the ends up to which all was committed, and what was."""
+
+    def of(self, topic: str, ends: Places) -> Places:
+        """Return the offset that the group reads next of a topic that ends at `ends`. Raises Retryable."""
+        known, at = self._done.get(topic, ({}, {}))
+        if ends == known:
+            return at
+        at = self._positions.committed(self._group, topic)
+        if not behind(at, ends):
+            self._done[topic] = (ends, at)
+        return at
+
+
 def _handled(offset: int, noted: str) -> int:
     """Return the offset that is noted beside a committed one; other programs may note anything."""
     return max(offset, int(noted)) if noted.isascii() and noted.isdigit() and len(noted) < 20 else offset

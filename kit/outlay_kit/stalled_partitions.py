@@ -10,7 +10,7 @@ from prometheus_client import Gauge
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health, repeat
-from outlay_kit.offsets import Places, Positions, behind
+from outlay_kit.offsets import Committed, Positions
 from outlay_kit.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -38,12 +38,10 @@ class StalledPartitions:
         reach: Callable[[], object] = lambda: None,
     ) -> None:
         """`reach()` asks the store of the work; it raises Retryable while it is away: then all members wait."""
-        self._positions, self._group, self._topics = positions, group, topics
+        self._positions, self._committed, self._topics = positions, Committed(positions, group), topics
         self._clock, self._patience, self._reach = clock, patience, reach
         self._at: dict[tuple[str, int], int] = {}
         self._since: dict[tuple[str, int], float] = {}
-        self._done: dict[str, Places] = {}
-        """By topic, the ends up to which all was committed."""
         self.found = False
         """Whether a partition has waited too long."""
 
@@ -65,11 +63,7 @@ class StalledPartitions:
         lag = 0
         for topic in self._topics:
             ends = self._positions.ends(topic)
-            if ends == self._done.get(topic):
-                continue  # nothing came since all was committed
-            committed = self._positions.committed(self._group, topic)
-            if not behind(committed, ends):
-                self._done[topic] = dict(ends)
+            committed = self._committed.of(topic, ends)
             for partition, end in ends.items():
                 place, at = (topic, partition), committed.get(partition, 0)
                 lag += max(0, end - at)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from outlay_kit.errors import Retryable
 from outlay_kit.health import Health, repeat
-from outlay_kit.offsets import Places, Positions, behind
+from outlay_kit.offsets import Committed, Positions, behind
 from outlay_kit.telemetry import get_logger
 from outlay_pricer import metrics
 from outlay_schemas.topics import usage_topics
@@ -35,13 +35,12 @@ class Watchdog:
         end: Callable[[BaseException], object],
     ) -> None:
         """`topics`: those that are read. `end`: ends the process."""
-        self._positions, self._group = positions, group
+        self._positions, self._group = positions, Committed(positions, group)
         self._topics = sorted(topics)
         self._end = end
         self._health = health
         self._committed = -1
         self._lag = 0
-        self._ends: dict[str, Places] | None = None
         health.watch(lambda: self._lag > 0)
 
     def look(self) -> None:
@@ -63,10 +62,8 @@ class Watchdog:
     def _ask(self) -> int:
         """Set the lag of the group and return the sum of its committed offsets. Raises Retryable."""
         ends = {topic: self._positions.ends(topic) for topic in self._topics}
-        if not self._lag and ends == self._ends:
-            return self._committed  # nothing came since all was committed
-        committed = {topic: self._positions.committed(self._group, topic) for topic in self._topics}
-        self._lag, self._ends = sum(behind(committed[topic], ends[topic]) for topic in self._topics), ends
+        committed = {topic: self._group.of(topic, ends[topic]) for topic in self._topics}
+        self._lag = sum(behind(committed[topic], ends[topic]) for topic in self._topics)
         return sum(sum(at.values()) for at in committed.values())
 
     def start(self, every: float = 5.0) -> None:
