@@ -1,11 +1,11 @@
 """Thresholds on any measure of the rollups: sums and ratios, exact."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from outlay_alerter.alerts.states import AlertRecord, Finding, Key, open_alerts, open_since
+from outlay_alerter.alerts.states import AlertRecord, Finding, Key, open_alerts, open_scopes, open_since
 from outlay_alerter.rules import base
 from outlay_alerter.rules.base import EMPTY, Evaluation, Judged, Kind, Measure, Needs, Values, View, Windows
 from outlay_alerter.rules.watch import Rule, Scope
@@ -52,9 +52,10 @@ class _Evaluator(base.Evaluator[Threshold]):
         windows = view.windows(rule, rule.spec.grain, first, newest.start, meters=meters_of(rule))
         earlier = sum(at + windows.length <= since for at in windows.starts)
         over = view.over(SETTLE)
-        for values, line in _with_open(rule, windows, known).items():
+        still = open_scopes(rule, known)
+        for values, line in _with_open(windows, still).items():
             scope = rule.scope_of(values)
-            if earlier and not any(open_since(opened, rule, scope, level) for level in ("above", "below")):
+            if earlier and values not in still:
                 line = [*[None] * earlier, *line[earlier:]]  # noqa: PLW2901 (what is past alerts no one now)
             result.findings += judge(rule, scope, windows, line, over=over, opened=opened)
             result.judged.append(_point(rule, windows.starts[-1], line[-1]))
@@ -64,16 +65,9 @@ class _Evaluator(base.Evaluator[Threshold]):
 KIND = Kind(schema.Threshold, _Evaluator)
 
 
-def _with_open(
-    rule: Threshold, windows: Windows, known: Mapping[str, AlertRecord]
-) -> dict[Values, Sequence[Measure | None]]:
+def _with_open(windows: Windows, still: Iterable[Values]) -> dict[Values, Sequence[Measure | None]]:
     """Return the lines, and an empty one for each scope that fires but spends nothing now, so that it resolves."""
-    lines = dict(windows.lines)
-    for one in known.values():
-        if one.active and one.rule == rule.id and all(name in one.scope for name in rule.by):
-            values = tuple(one.scope[name][0] for name in rule.by)
-            lines.setdefault(values, [EMPTY] * len(windows.starts))
-    return lines
+    return {values: [EMPTY] * len(windows.starts) for values in still} | dict(windows.lines)
 
 
 def meters_of(rule: Threshold) -> tuple[str, ...]:
