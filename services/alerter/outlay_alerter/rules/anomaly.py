@@ -262,10 +262,7 @@ class WatchedScope:
             f" {dollars(expected)} is likely, and between {dollars(max(0, lower))} and {dollars(upper)} is normal."
         )
         if verdict.after_nothing:
-            summary = (
-                f"{spent} in a {grain}; nothing was spent before, and from {dollars(upper)} on"
-                " the rule speaks."
-            )
+            summary = f"{spent} in a {grain}; nothing was spent before, and from {dollars(upper)} on it is an anomaly."
         severity: Severity = (
             "info" if actual < expected else "critical" if verdict.score >= 0.75 else "warning"
         )
