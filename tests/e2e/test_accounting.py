@@ -86,7 +86,9 @@ def test_a_rollup_that_was_spoilt_is_found_and_rebuilt_while_events_come_in(cli:
     from outlay_kit.clickhouse import ClickHouseClient
 
     put(cli, *(usage(str(n), "spoilt") for n in range(10)))
-    until(lambda: cli.json("audit", "--tenant", "spoilt", "--no-kafka")["periods"] != [], what="the events")
+    written = "SELECT count() AS n FROM costs WHERE tenant = 'spoilt'"
+    until(lambda: cli.json("query", written) == [{"n": 10}], what="the events")
+    assert cli.json("audit", "--tenant", "spoilt", "--no-kafka")["balanced"] is True
     clickhouse = ClickHouseClient(cli.state().clickhouse_settings(write=True))
     clickhouse.command(
         "INSERT INTO rollup_hour (tenant, window, version, groups) SELECT tenant, window, version + 1, []"
