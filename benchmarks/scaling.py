@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import httpx
 import psutil
 from harness import cpu_seconds, options, percentile, show
 from pipeline import BATCH, Counted, Producer, body, wait_counted
@@ -99,11 +98,7 @@ def spent(services: dict[str, list[Service]], cluster: Cluster, engine: Engine) 
 
 def recomputed(aggregators: list[Service]) -> int:
     """Return how often a minute was computed, by all aggregators."""
-    name = 'outlay_windows_total{grain="minute"} '
-    pages = (httpx.get(f"http://127.0.0.1:{one.health}/metrics").text for one in aggregators)
-    return sum(
-        int(float(line.split()[-1])) for page in pages for line in page.splitlines() if line.startswith(name)
-    )
+    return int(sum(one.metric('outlay_windows_total{grain="minute"}') for one in aggregators))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The broker as services see it. The rule for offsets is a type: `commit` takes a `Committable`, which only a `Batch`
 that was read creates. A service commits after its work is durable: a crash repeats work and loses none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -59,6 +59,9 @@ class RecordSource(Protocol):
 
     def commit(self, committable: Committable) -> None:
         """Commit, for the partitions still owned. Raises Retryable."""
+
+    def owned(self, topic: str) -> Collection[int]:
+        """Return the partitions of a topic that this member owns, as far as it knows."""
 
     def lag(self) -> int:
         """Return how many records of the owned partitions are not read yet, as far as known."""

@@ -12,6 +12,7 @@ Failpoint = Literal[
     "after_poll",
     "after_insert",
     "after_ledger",
+    "after_asking",
     "before_rollup",
     "after_rollup",
     "after_commit",

@@ -242,6 +242,10 @@ class KafkaSource:
         handled = committable.handled.get(place)
         return OffsetAndMetadata(offset, "" if handled is None else str(handled), -1)
 
+    def owned(self, topic: str) -> set[int]:
+        """Return the partitions of a topic that this member owns, as far as it knows."""
+        return {part.partition for part in self._consumer.assignment() if part.topic == topic}
+
     def lag(self) -> int:
         """Return the records still to be read, by the newest high-water marks seen."""
         total = 0

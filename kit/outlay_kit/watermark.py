@@ -5,7 +5,9 @@ It follows from offsets alone, so it holds whatever the services do and however 
 1. note the time, and the ends of `usage.events` and of the usage topics of tenants
 2. when the pricer's group has committed those, note the ends of `cost.events` and of the dead letters: the results
    are before them
-3. when the aggregator's group has committed those, the time of step 1 is the watermark
+3. when the aggregator's group has committed those, note the end of `cost.recompute`: what its members asked of each
+   other is before it
+4. when the group has committed that too, the time of step 1 is the watermark
 
 While nothing new is accepted, step 1 is enough.
 """
@@ -18,7 +20,7 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.offsets import Places, Positions, behind
 from outlay_kit.telemetry import get_logger
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, usage_topics
+from outlay_schemas.topics import AGGREGATED, RECOMPUTE, usage_topics
 
 log = get_logger(__name__)
 _IDLE = 10
@@ -45,6 +47,7 @@ class Watermark:
         self._since: datetime | None = None
         self._accepted: dict[str, Places] = {}
         self._priced: dict[str, Places] | None = None
+        self._asked: Places | None = None
         self._counted: dict[str, Places] | None = None
         """The ends of the last watermark: what is before them is counted."""
 
@@ -63,13 +66,17 @@ class Watermark:
             for topic, ends in self._accepted.items():
                 if behind(self._positions.committed(self._pricer, topic), ends):
                     return
-            self._priced = {t.name: self._positions.ends(t.name) for t in (COST_EVENTS, DEAD_LETTER)}
-        for topic, ends in (self._priced or {}).items():
-            if behind(self._positions.committed(self._aggregator, topic), ends):
-                return
+            self._priced = {t.name: self._positions.ends(t.name) for t in AGGREGATED if t is not RECOMPUTE}
+        if self._priced is not None and self._asked is None:
+            for topic, ends in self._priced.items():
+                if behind(self._positions.committed(self._aggregator, topic), ends):
+                    return
+            self._asked = self._positions.ends(RECOMPUTE.name)
+        if self._asked and behind(self._positions.committed(self._aggregator, RECOMPUTE.name), self._asked):
+            return
         self._write(self._since)
         self._counted = self._accepted
-        self._since, self._priced = None, None
+        self._since, self._priced, self._asked = None, None, None
 
     def wake(self) -> None:
         """Step soon: something was counted, so that something was accepted."""

@@ -30,6 +30,8 @@ DEAD_LETTER = Topic(
     {"retention.ms": str(30 * 86_400_000), "max.message.bytes": str(MAX_DEAD_LETTER_BYTES)},
 )
 COST_EVENTS = Topic("cost.events", 4, _KEEP_WEEK)
+RECOMPUTE = Topic("cost.recompute", 4, _KEEP_WEEK)
+"""Minutes that the aggregator which owns them should recompute (docs/adr/0024)."""
 ROLLUPS = Topic("cost.rollups", 1, {**_KEEP_WEEK, "retention.ms": str(86_400_000)})
 ALERTS = Topic("cost.alerts", 1, _KEEP_WEEK)
 CATALOG = Topic("cost.catalog", 1, _COMPACT)
@@ -47,7 +49,9 @@ QUOTAS = Topic(
 )
 """What each ingest has counted of keys with a quota this month. Short segments, so that a start reads little."""
 
-INTERNAL = (REVOCATIONS, QUOTAS)
+AGGREGATED = (COST_EVENTS, DEAD_LETTER, RECOMPUTE)
+"""What the aggregator's group reads."""
+INTERNAL = (REVOCATIONS, QUOTAS, RECOMPUTE)
 """Only Outlay's services write and read them; their messages may change with any release."""
 ALL = (USAGE_EVENTS, DEAD_LETTER, COST_EVENTS, ROLLUPS, ALERTS, CATALOG, *INTERNAL)
 

@@ -68,6 +68,39 @@ def test_p5_a_replay_from_the_first_offset_changes_nothing(pipeline: Pipeline, t
     pipeline.stop()
 
 
+def test_p15_a_minute_has_one_owner_and_another_when_that_dies(pipeline: Pipeline, tally: Tally) -> None:
+    """Events of a minute come to both aggregators; one of them recomputes it."""
+    twin = pipeline.service("aggregator").start()
+    pipeline.others.append(twin)
+    pair = [pipeline.aggregator, twin]
+    events = make(9000, seed=15)
+    day = [event for event in events if event.time.date() == events[0].time.date()]
+    first, second, third = day[: len(day) // 3], day[len(day) // 3 : len(day) // 2], day[len(day) // 2 :]
+
+    def asked() -> list[float]:
+        return [one.metric("outlay_minutes_asked_total") for one in pair]
+
+    def computed() -> list[float]:
+        return [one.metric('outlay_windows_total{grain="minute"}') for one in pair]
+
+    Sender(pipeline.ingest, first, rate=1000).join()
+    pipeline.settle()
+    until(lambda: sum(asked()) > 0, 60, "one that is not the owner")
+    before = computed()
+    Sender(pipeline.ingest, second, rate=1000).join()
+    pipeline.settle()
+    [owner] = [one for one, now, was in zip(pair, computed(), before, strict=True) if now > was]
+    sender = Sender(pipeline.ingest, third, rate=1000)
+    pipeline.kill(owner)
+    sender.join()
+    pipeline.settle()
+    wrong = pipeline.mismatches(day)
+    tally("P15", "two aggregators, the owner of the minutes killed", len(day), pipeline.kills, wrong)
+    assert wrong == 0
+    owner.start()
+    pipeline.stop()
+
+
 @pytest.mark.chaos
 def test_p6_a_paused_twin_that_wakes_up_damages_nothing(pipeline: Pipeline, tally: Tally) -> None:
     events = make(4000, seed=6)

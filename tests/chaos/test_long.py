@@ -24,6 +24,7 @@ PLACES = {
         "after_poll",
         "after_insert:2",
         "after_ledger:2",
+        "after_asking:2",
         "before_rollup",
         "after_rollup:2",
         "after_commit",
@@ -49,7 +50,7 @@ def test_p1_killed_fifty_times_at_random_and_at_every_failpoint(pipeline: Pipeli
         wrong = pipeline.mismatches(events)
         until(watch.notified, 60, "a message for every level")
         missed = watch.mismatches()
-    what = "ingest, pricer, aggregator, alerter: at random and at 7 failpoints"
+    what = "ingest, pricer, aggregator, alerter: at random and at 9 failpoints"
     tally("P1", what, len(events), pipeline.kills, wrong)
     tally("P13", f"alerter among them: 3 levels, {len(receiver.got)} messages", len(events), 0, missed)
     assert (wrong, missed) == (0, 0)

@@ -18,7 +18,7 @@ from outlay_kit.kafka import KafkaSink, deliver
 from outlay_schemas.dead_letters import dead_letter
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import UsageEvent, encoder
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, ROLLUPS
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, RECOMPUTE, ROLLUPS
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos]
 MIB = 2**20
@@ -54,6 +54,7 @@ def records() -> dict[str, Sequence[bytes]]:
             os.urandom(MIB),
             lines,
         ],
+        RECOMPUTE.name: [os.urandom(MIB), lines, b"[" * MIB, b'{"tenant":"hostile","minutes":[61]}'],
         ROLLUPS.name: [os.urandom(MIB), lines, b"[" * MIB, b'{"tenant":"hostile","grain":"minute"}'],
     }
 
@@ -104,11 +105,15 @@ def test_p9_poison_on_every_topic_costs_no_restart_and_no_neighbour(
     pipeline.settle(60)
     rows = pipeline.clickhouse.rows(
         "SELECT topic, offset, count() AS inputs, sum(length(original)) AS bytes FROM dead_letters FINAL"
-        " WHERE stage = 'aggregator' AND topic IN ('cost.events', 'usage.dead-refused')"
+        " WHERE stage = 'aggregator' AND topic IN ('cost.events', 'usage.dead-refused', 'cost.recompute')"
         " GROUP BY topic, partition, offset"
     )
     kept = sorted(row["bytes"] + row["inputs"] - 1 for row in rows)
-    sizes = sorted(len(value) for topic in (COST_EVENTS.name, DEAD_LETTER.name) for value in hostile[topic])
+    sizes = sorted(
+        len(value)
+        for topic in (COST_EVENTS.name, DEAD_LETTER.name, RECOMPUTE.name)
+        for value in hostile[topic]
+    )
     assert all(any(abs(have - size) <= 1100 for have in kept) for size in sizes), "bytes were lost"
     assert max(row["inputs"] for row in rows) <= 1001
     assert [service.running.pid for service in pipeline.services] == began

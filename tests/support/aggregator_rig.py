@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
+from tests.support.aggregator_system import alone
 from tests.support.fake_broker import FakeBroker, FakeSink
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore, MalformedError
@@ -134,7 +135,7 @@ class Rig:
         self.broker = FakeBroker(1)
         self.store = MemoryStore(self.log)
         self.sink = LoggingSink(self.broker, self.log, max_bytes)
-        self.aggregator = Aggregator(self.store, self.sink, self.clock, settings)
+        self.aggregator = Aggregator(self.store, self.sink, self.clock, settings, owners=alone(self.sink))
 
     def handle(self, *values: bytes) -> None:
         self.aggregator.handle(batch(*values))

@@ -13,8 +13,10 @@ from tests.support.fake_broker import FakeBroker, FakeSink, FakeSource
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.record_parser import id_of
 from outlay_aggregator.domain.windows import Window
+from outlay_aggregator.owners import Owners
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
+from outlay_kit.broker import RecordSink
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.health import Health
@@ -22,7 +24,7 @@ from outlay_kit.loop import Bounds, Loop, Stop
 from outlay_schemas.events import CostEvent, Grain, PriceStatus, encoder
 from outlay_schemas.identity import partition_of
 from outlay_schemas.money import Usd
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
+from outlay_schemas.topics import AGGREGATED, COST_EVENTS
 
 GROUP = "outlay-aggregator"
 START = datetime(2026, 11, 24, 1, 2, tzinfo=UTC)
@@ -168,16 +170,9 @@ class CrashingStore(LedgerStore):
         return answer
 
 
-class DrainingSource(FakeSource):
-    """Asks the loop to stop when everything was read."""
-
-    stop: Stop
-
-    def lag(self) -> int:
-        lag = super().lag()
-        if lag == 0:
-            self.stop.ask()
-        return lag
+def alone(sink: RecordSink) -> Owners:
+    """Every window belongs to the one aggregator there is."""
+    return Owners(sink, lambda _: (0,), 1)
 
 
 @dataclass
@@ -201,33 +196,43 @@ class System:
     def run(
         self,
         store: LedgerStore,
-        source_class: type[DrainingSource] = DrainingSource,
+        source_class: type[FakeSource] = FakeSource,
         settings: Settings | None = None,
+        members: int = 1,
     ) -> None:
-        """Run the service, as main.py wires it, until it has read everything; CrashError comes out."""
-        clock = FakeClock(START)
-        stop = Stop()
-        source = source_class(self.broker, GROUP, [COST_EVENTS.name, DEAD_LETTER.name], clock, max_records=3)
-        source.stop = stop
-        service = Aggregator(store, FakeSink(self.broker), clock, settings)
-        loop = Loop(
-            source,
-            service.handle,
-            clock=clock,
-            health=Health(clock, 60),
-            stop=stop,
-            bounds=Bounds(max_records=4),
-            settled=service.settled,
-        )
-        loop.run()
+        """Run aggregators in turns, as main.py wires them, until they have read everything; CrashError comes out."""
+        clock, topics = FakeClock(START), [topic.name for topic in AGGREGATED]
+        sources = [source_class(self.broker, GROUP, topics, clock, max_records=3) for _ in range(members)]
+        loops = []
+        for source in sources:
+            sink = FakeSink(self.broker)
+            owners = Owners(sink, source.owned, self.broker.partitions)
+            service = Aggregator(store, sink, clock, settings, owners=owners)
+            loop = Loop(
+                source,
+                service.handle,
+                clock=clock,
+                health=Health(clock, 60),
+                stop=Stop(),
+                bounds=Bounds(max_records=4),
+                settled=service.settled,
+            )
+            loops.append(loop)
+        try:
+            while self.broker.behind(GROUP, topics):
+                for loop in loops:
+                    loop.turn()
+        finally:
+            for source in sources:
+                source.close()
 
-    def run_through(self, crashes: Sequence[tuple[int, bool]], cells: int = 1000) -> int:
-        """Run, start again after each crash, until everything is read. Return how often it crashed."""
+    def run_through(self, crashes: Sequence[tuple[int, bool]], cells: int = 1000, members: int = 1) -> int:
+        """Run, start all again after each crash, until everything is read. Return how often it crashed."""
         crashed = 0
         while True:
             store = CrashingStore(self.clickhouse, crashes[crashed : crashed + 1], cells)
             try:
-                self.run(store)
+                self.run(store, members=members)
             except CrashError:
                 crashed += 1
                 continue

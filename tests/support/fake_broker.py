@@ -58,6 +58,11 @@ class FakeBroker:
         """Return the next offset of each partition that the group committed."""
         return dict(self._group(group).committed)
 
+    def behind(self, group: str, topics: Sequence[str]) -> int:
+        """Return how many records of `topics` the group has not committed."""
+        at = self.committed(group)
+        return sum(len(log) - at.get(place, 0) for place, log in self._logs.items() if place[0] in topics)
+
     def rewind(self, group: str) -> None:
         """Forget the group's commits, as an operator does to replay; members join again."""
         state = self._group(group)
@@ -160,6 +165,10 @@ class FakeSource:
         """Return the records of the owned partitions still to be read."""
         self._broker.check()
         return sum(len(self._broker.log(p)) - position for p, position in self._positions.items())
+
+    def owned(self, topic: str) -> set[int]:
+        """Return the partitions of a topic that are owned, as far as this member knows."""
+        return {number for name, number in self._positions if name == topic}
 
     def assignment(self) -> set[Partition]:
         """Return the partitions owned, as far as this member knows."""

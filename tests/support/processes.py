@@ -82,6 +82,12 @@ class Service:
         except httpx.TransportError:
             return False
 
+    def metric(self, series: str) -> float:
+        """Return the value of a series, such as `outlay_windows_total{grain="minute"}`; 0 if there is none."""
+        page = httpx.get(f"http://127.0.0.1:{self.health}/metrics", timeout=10 * PATIENCE).text
+        lines = (line.rpartition(" ") for line in page.splitlines())
+        return sum(float(value) for name, _, value in lines if name == series)
+
     @property
     def running(self) -> "subprocess.Popen[bytes]":
         assert self.process is not None

@@ -46,6 +46,7 @@ GRANTS: dict[str, list[Grant]] = {
     "ingest": [
         (TOPIC, "usage.events", "WRITE"), (TOPIC, "usage.dead-letter", "WRITE"), (TOPIC, "keys.revocations", "READ"),
         (TOPIC, "keys.quotas", "READ"), (TOPIC, "keys.quotas", "WRITE"), (TOPIC, "cost.events", "DESCRIBE"),
+        (TOPIC, "cost.recompute", "DESCRIBE"),
         (GROUP, "outlay-pricer", "DESCRIBE"), (GROUP, "outlay-aggregator", "DESCRIBE"),
     ],
     "pricer": [
@@ -56,6 +57,7 @@ GRANTS: dict[str, list[Grant]] = {
     "aggregator": [
         (TOPIC, "cost.events", "READ"), (TOPIC, "usage.dead-letter", "READ"), (TOPIC, "cost.rollups", "WRITE"),
         (TOPIC, "usage.dead-letter", "WRITE"), (GROUP, "outlay-aggregator", "READ"),
+        (TOPIC, "cost.recompute", "READ"), (TOPIC, "cost.recompute", "WRITE"),
         (TOPIC, "usage.events", "DESCRIBE"), (TOPIC, "usage.events.*", "DESCRIBE"),
         (GROUP, "outlay-pricer", "DESCRIBE"),
     ],
@@ -66,7 +68,7 @@ GRANTS: dict[str, list[Grant]] = {
     "console": [
         (TOPIC, "cost.events", "READ"), (TOPIC, "cost.catalog", "READ"), (TOPIC, "usage.events", "DESCRIBE"),
         (TOPIC, "usage.events.*", "DESCRIBE"), (TOPIC, "usage.dead-letter", "DESCRIBE"),
-        (TOPIC, "cost.rollups", "DESCRIBE"), (GROUP, "outlay-*", "DESCRIBE"),
+        (TOPIC, "cost.rollups", "DESCRIBE"), (TOPIC, "cost.recompute", "DESCRIBE"), (GROUP, "outlay-*", "DESCRIBE"),
         (TOPIC, "keys.revocations", "READ"), (TOPIC, "keys.revocations", "WRITE"), (TOPIC, "cost.catalog", "WRITE"),
     ],
     **{tenant: [(TOPIC, f"usage.events.{tenant}", "WRITE")] for tenant in DIRECT},

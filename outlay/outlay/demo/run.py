@@ -29,7 +29,7 @@ from outlay_kit.offsets import committed_lag
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.tenants import DEMO_TENANT
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, ROLLUPS, USAGE_EVENTS
+from outlay_schemas.topics import AGGREGATED, ROLLUPS, USAGE_EVENTS
 
 WHOLE = "demo-all"
 """The budget over everything."""
@@ -37,7 +37,7 @@ _SETTLE_SECONDS = 90.0
 _FRAME_SECONDS = 0.25
 _READERS = (
     ("outlay-pricer", [USAGE_EVENTS.name]),
-    ("outlay-aggregator", [COST_EVENTS.name, DEAD_LETTER.name]),
+    ("outlay-aggregator", [topic.name for topic in AGGREGATED]),
     ("outlay-alerter", [ROLLUPS.name]),
 )
 

@@ -2,6 +2,7 @@
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.aside import Aside
+from outlay_aggregator.owners import Owners
 from outlay_aggregator.rollups import Rollups
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
@@ -14,10 +15,10 @@ from outlay_kit.service import Service
 from outlay_kit.telemetry import get_logger
 from outlay_kit.tracing import start
 from outlay_kit.watermark import Watermark
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
+from outlay_schemas.topics import AGGREGATED, RECOMPUTE
 
 log = get_logger(__name__)
-TOPICS = (COST_EVENTS.name, DEAD_LETTER.name)
+TOPICS = tuple(topic.name for topic in AGGREGATED)
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
         applied = service.persist(lambda: migrate(settings.clickhouse))
         sink = service.persist(lambda: KafkaSink(settings.kafka))
         source = service.persist(lambda: KafkaSource(settings.kafka, settings.group, TOPICS))
+        owners = Owners(sink, source.owned, service.persist(lambda: sink.partitions(RECOMPUTE.name)))
     except Stopped:
         return
     log.info("ready", migrations_applied=applied)
@@ -41,7 +43,7 @@ def main() -> None:
     # A thread of its own, and so a store and checks of its own, for what may wait.
     aside = Aside(Rollups(_store(settings), sink, settings), clock, settings).start()
     aggregator = Aggregator(
-        _store(settings), sink, clock, settings, health.progress, tracing=tracing, aside=aside
+        _store(settings), sink, clock, settings, health.progress, owners=owners, tracing=tracing, aside=aside
     )
 
     def handle(batch: Batch) -> None:

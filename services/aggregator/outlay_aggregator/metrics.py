@@ -9,6 +9,9 @@ REFUSALS = Counter("outlay_dead_letters_stored_total", "Dead letters written to 
 LEDGER_SECONDS = Histogram("outlay_ledger_seconds", "Seconds to write a batch to the ledger")
 ROLLUP_SECONDS = Histogram("outlay_rollup_seconds", "Seconds to recompute and publish the windows of a batch")
 WINDOWS = Counter("outlay_windows_total", "Windows recomputed", ["grain"])
+ASKED = Counter(
+    "outlay_minutes_asked_total", "Minutes that another aggregator was asked to recompute, as it owns them"
+)
 DIRTY = Histogram(
     "outlay_dirty_minutes", "Minutes that a batch changed", buckets=(1, 2, 5, 10, 50, 100, 500, 1000, 10_000)
 )

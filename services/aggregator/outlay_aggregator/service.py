@@ -3,9 +3,10 @@
 1. read the minutes that the records change, and find bad lines
 2. write the good lines to the ledger (the dead letters of bad ones first: they must be durable too), and retract
    events that came again with another time (identities.py)
-3. recompute the changed minutes, then their hours, then their days, and
-4. publish each window
-5. (the loop) commit
+3. ask the owners of the changed minutes to recompute them (owners.py), but for those that are this process's
+4. recompute these and what others asked for, then their hours, then their days, and
+5. publish each window
+6. (the loop) commit
 
 Old and future minutes, of which there may be ten thousands, and those of tenants whose windows take long, may wait so
 that the others do not (aside.py); the batches that brought them stay uncommitted until then (docs/adr/0013).
@@ -21,13 +22,14 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from outlay_aggregator import metrics
+from outlay_aggregator import metrics, owners
 from outlay_aggregator.adapters.ledger_store import LedgerStore, MalformedError
 from outlay_aggregator.aside import Aside
 from outlay_aggregator.domain import dead_letters, record_parser
 from outlay_aggregator.domain.record_parser import BadLine
 from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.identities import Identities, settle
+from outlay_aggregator.owners import Owners
 from outlay_aggregator.rollups import Rollups
 from outlay_aggregator.settings import Settings
 from outlay_kit.broker import Batch, OversizeError, Record, RecordSink
@@ -36,9 +38,9 @@ from outlay_kit.failpoints import failpoint
 from outlay_kit.telemetry import get_logger
 from outlay_kit.tracing import MOST_IN_BATCH, parents
 from outlay_schemas.dead_letters import dead_letter
-from outlay_schemas.errors import Invalid
+from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import DeadLetter, encoder
-from outlay_schemas.topics import DEAD_LETTER
+from outlay_schemas.topics import DEAD_LETTER, RECOMPUTE
 
 if TYPE_CHECKING:
     from outlay_kit.otel import Tracing
@@ -72,12 +74,13 @@ class Aggregator:
         settings: Settings | None = None,
         progress: Callable[[], None] = lambda: None,
         *,
+        owners: Owners,
         tracing: "Tracing | None" = None,
         aside: Aside | None = None,
     ) -> None:
         """`progress()` is called during a batch: a batch with many windows is not a stall. `aside`: works on what may
         wait, in a thread and with a store of its own; without it, that is done at the end of each batch."""
-        self._store, self._sink, self._clock = store, sink, clock
+        self._store, self._sink, self._clock, self._owners = store, sink, clock, owners
         self._settings = settings or Settings()
         self._progress, self._tracing = progress, tracing
         self._pace = 0.0
@@ -104,13 +107,18 @@ class Aggregator:
         An empty batch works on the minutes that wait. Raises Retryable: then commit none of it.
         """
         started = self._clock.monotonic()
-        records = [record for record in batch.records if record.topic != DEAD_LETTER.name]
+        special = (DEAD_LETTER.name, RECOMPUTE.name)
+        records = [record for record in batch.records if record.topic not in special]
         self._identities.follow(records)
         minutes, sizes = self._write(records)
         self._store_dead_letters([record for record in batch.records if record.topic == DEAD_LETTER.name])
         failpoint("after_ledger")
+        minutes = self._owners.keep(minutes, sizes, [each for record in records for each in record.headers])
+        failpoint("after_asking")
+        asked, of_others = self._asked([record for record in batch.records if record.topic == RECOMPUTE.name])
+        minutes |= asked
         written = self._clock.monotonic()
-        live = self._put_off(minutes, sizes)
+        live = self._put_off(minutes, sizes + of_others)
         events = self._roll_up(live) if live else 0
         if batch.records:
             done = self._clock.monotonic()
@@ -122,6 +130,17 @@ class Aggregator:
         self._batches += bool(batch.records)
         self._identities.done(records)
 
+    def _asked(self, records: Sequence[Record]) -> tuple[set[Window], Counter[str]]:
+        """Return the minutes that other aggregators ask for, and the bytes of events behind them, by tenant."""
+        found, bad = [], []
+        for record in records:
+            try:
+                found += owners.read(record.value)
+            except UNREADABLE as error:
+                bad.append((record, BadLine(record.value, 1, "recompute_unreadable", str(error))))
+        self._refuse(bad)
+        return owners.asked(found)
+
     def _put_off(self, minutes: set[Window], sizes: Mapping[str, int]) -> set[Window]:
         now = self._clock.now()
         since, until = int((now - _LIVE).timestamp()), int((now + _AHEAD).timestamp())
@@ -132,7 +151,7 @@ class Aggregator:
         return live - waiting
 
     def _roll_up(self, minutes: set[Window]) -> int:
-        """Do steps 3 and 4; return the events."""
+        """Do steps 4 and 5; return the events."""
         started = self._clock.monotonic()
         done = self._rollups.roll_up(minutes, self._progress)
         self._aside.note(done, self._clock.monotonic() - started)
@@ -254,11 +273,15 @@ def note_batch(
     tracing: "Tracing", records: Sequence[Record], end: datetime, seconds: tuple[float, float], minutes: int
 ) -> None:
     """Note a batch that is durable at `end`: `seconds` of the ledger, then of the rollups of so many minutes."""
-    headers = (parents(record.headers) for record in records if record.headers)
-    if not (found := list(islice(chain.from_iterable(headers), MOST_IN_BATCH))):
-        return
     written = end - timedelta(seconds=seconds[1])
     begun = written - timedelta(seconds=seconds[0])
-    tracing.note("write to the ledger", found, begun, written, {"outlay.records": len(records)})
-    if minutes:
+    own = [record for record in records if record.topic != RECOMPUTE.name]
+    if found := _parents(own):
+        tracing.note("write to the ledger", found, begun, written, {"outlay.records": len(own)})
+    if minutes and (found := _parents(records)):
         tracing.note("roll up", found, written, end, {"outlay.minutes": minutes})
+
+
+def _parents(records: Iterable[Record]) -> list[str]:
+    headers = (parents(record.headers, MOST_IN_BATCH) for record in records if record.headers)
+    return list(islice(chain.from_iterable(headers), MOST_IN_BATCH))

@@ -8,6 +8,7 @@ from tests.support.aggregator_system import (
     GROUP,
     START,
     System,
+    alone,
     cost_event,
     expected,
     lines,
@@ -23,7 +24,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.health import Health
 from outlay_kit.loop import Bounds, Loop, Stop
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
+from outlay_schemas.topics import AGGREGATED
 
 pytestmark = pytest.mark.stack
 
@@ -38,12 +39,13 @@ def test_a_backfill_does_not_starve_the_live_minute_and_commits_when_it_is_done(
     ]
     live = [cost_event("backfill", f"live{n}", START, "2") for n in range(3)]
     clock = FakeClock(START)
-    source = FakeSource(system.broker, GROUP, [COST_EVENTS.name, DEAD_LETTER.name], clock, max_records=1)
+    source = FakeSource(system.broker, GROUP, [topic.name for topic in AGGREGATED], clock, max_records=1)
     service = Aggregator(
         LedgerStore(system.clickhouse, 1000),
         FakeSink(system.broker),
         clock,
         Settings(backfill_minutes_per_batch=400, window_chunk=400),
+        owners=alone(FakeSink(system.broker)),
     )
     loop = Loop(
         source, service.handle, clock=clock, health=Health(clock, 60), stop=Stop(), settled=service.settled,

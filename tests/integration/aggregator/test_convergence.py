@@ -16,14 +16,13 @@ from tests.support.aggregator_system import (
     VIEWS,
     CrashError,
     CrashingStore,
-    DrainingSource,
     System,
     cost_event,
     expected,
     lines,
     stored,
 )
-from tests.support.fake_broker import FakeBroker
+from tests.support.fake_broker import FakeBroker, FakeSource
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import GRAINS, Window, widen, window_of
@@ -78,6 +77,7 @@ def _chunks(events: Sequence[CostEvent], size: int) -> list[bytes]:
     crashes=st.lists(st.tuples(st.integers(1, 10), st.booleans()), max_size=4),
     size=st.integers(1, 4),
     stale=st.lists(st.integers(0, 100), max_size=3),
+    members=st.integers(1, 3),
 )
 def test_any_schedule_gives_the_totals_of_the_oracle(
     clickhouse: ClickHouseClient,
@@ -86,6 +86,7 @@ def test_any_schedule_gives_the_totals_of_the_oracle(
     crashes: list[tuple[int, bool]],
     size: int,
     stale: list[int],
+    members: int,
 ) -> None:
     system = System(clickhouse, FakeBroker())
     tenant = next(_tenants)
@@ -96,11 +97,11 @@ def test_any_schedule_gives_the_totals_of_the_oracle(
         shuffle.shuffle(order)  # type: ignore[attr-defined]
         for body in _chunks(order[: len(order) if number else (len(order) + 1) // 2], size):
             system.send(body)
-        system.run_through(crashes)
+        system.run_through(crashes, members=members)
         zombie.look()
     for body in _chunks(events, size):
         system.send(body)
-    system.run_through(crashes[::-1])
+    system.run_through(crashes[::-1], members=members)
     zombie.write(stale)
     for grain in GRAINS:
         assert stored(clickhouse, tenant, grain) == expected(events, grain)
@@ -186,7 +187,7 @@ def test_a_correction_lowers_a_total(system: System) -> None:
     assert sum(m[0] for m in stored(system.clickhouse, tenant, "day").values()) == Decimal("1.5")
 
 
-class _CommitFirst(DrainingSource):
+class _CommitFirst(FakeSource):
     """The negative control: commits what it polls before anything was done with it."""
 
     def poll(self, timeout: float) -> Batch:

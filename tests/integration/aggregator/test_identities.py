@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from tests.support.aggregator_system import START, System, cost_event, expected, lines, stored
+from tests.support.aggregator_system import START, System, alone, cost_event, expected, lines, stored
 from tests.support.fake_broker import FakeBroker, FakeSink
 
 from outlay_aggregator.adapters.identities import Index
@@ -37,7 +37,8 @@ def _retries(tenant: str) -> list[CostEvent]:
 
 
 def _replica(clickhouse: ClickHouseClient) -> Aggregator:
-    return Aggregator(LedgerStore(clickhouse, 1000), FakeSink(FakeBroker()), FakeClock(START), SETTINGS)
+    sink = FakeSink(FakeBroker())
+    return Aggregator(LedgerStore(clickhouse, 1000), sink, FakeClock(START), SETTINGS, owners=alone(sink))
 
 
 def _batch(offset: int, events: Sequence[CostEvent]) -> Batch:

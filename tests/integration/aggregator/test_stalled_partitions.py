@@ -10,7 +10,7 @@ from tests.support.waiting import until
 
 from outlay_kit.kafka import KafkaSink, KafkaSource, deliver
 from outlay_kit.migrator import migrate
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER
+from outlay_schemas.topics import AGGREGATED, COST_EVENTS
 
 pytestmark = pytest.mark.stack
 
@@ -21,7 +21,7 @@ def test_p14_an_aggregator_that_owns_nothing_is_not_well_while_no_member_works_o
     prepare(stack.kafka)
     migrate(stack.writer)
     group = f"stalled-{uuid.uuid4().hex[:8]}"
-    topics = [COST_EVENTS.name, DEAD_LETTER.name]
+    topics = [topic.name for topic in AGGREGATED]
     idle = KafkaSource(stack.kafka, group, topics, max_poll_interval_ms=20_000)
     until(lambda: not idle.poll(0.2).records or True, what="a member")
     sink = KafkaSink(stack.kafka)

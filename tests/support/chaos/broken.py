@@ -13,6 +13,7 @@ import msgspec
 
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.domain.windows import Window, window_of
+from outlay_aggregator.owners import Owners
 from outlay_aggregator.service import Aggregator
 from outlay_aggregator.settings import Settings
 from outlay_alerter import main as alerter
@@ -44,7 +45,7 @@ from outlay_schemas.events import (
     rollup_window_decoder,
 )
 from outlay_schemas.money import Usd
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
+from outlay_schemas.topics import AGGREGATED, COST_EVENTS, RECOMPUTE, USAGE_EVENTS
 
 Handle = Callable[[Batch], None]
 
@@ -131,10 +132,12 @@ def aggregator(how: str) -> None:
     if how != "no watchdog":
         Watchdog(health, clock).start()
     source = (CommitFirst if how == "commit first" else KafkaSource)(
-        settings.kafka, settings.group, [COST_EVENTS.name, DEAD_LETTER.name]
+        settings.kafka, settings.group, [topic.name for topic in AGGREGATED]
     )
     ledger = LEDGERS.get(how, LedgerStore)(ClickHouseClient(settings.clickhouse), 1000)
-    work = Aggregator(ledger, KafkaSink(settings.kafka), clock)
+    sink = KafkaSink(settings.kafka)
+    owners = Owners(sink, source.owned, sink.partitions(RECOMPUTE.name))
+    work = Aggregator(ledger, sink, clock, owners=owners)
     handle = goes_on(work.handle) if how == "goes on" else work.handle
     Loop(source, handle, clock=clock, health=health, stop=stop).run()
 

@@ -20,7 +20,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.offsets import Offsets, behind
 from outlay_schemas.events import UsageEvent, encoder
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, USAGE_EVENTS
+from outlay_schemas.topics import AGGREGATED, USAGE_EVENTS
 
 from kafka import KafkaConsumer, TopicPartition  # isort: skip (outlay_kit.kafka takes care of its warnings)
 from kafka.structs import OffsetAndMetadata  # isort: skip
@@ -32,7 +32,7 @@ MODELS = (
     ("unknown", "unknown-1"),
 )
 _CUT: dict[str, dict[str, int]] = {"minute": {}, "hour": {"minute": 0}, "day": {"minute": 0, "hour": 0}}
-READ_BY = {"outlay-pricer": (USAGE_EVENTS,), "outlay-aggregator": (COST_EVENTS, DEAD_LETTER)}
+READ_BY = {"outlay-pricer": (USAGE_EVENTS,), "outlay-aggregator": AGGREGATED}
 """The topics that the group of a service reads."""
 _VIEWS = {"minute": "costs_minutely", "hour": "costs_hourly", "day": "costs_daily"}
 Book = dict[Cell, tuple[Decimal, int, int]]
@@ -154,9 +154,7 @@ class Pipeline:
         if how := self._broken.get("ingest"):
             self.ingest.module, self.ingest.env["OUTLAY_BROKEN"] = "tests.support.chaos.broken", how
         with closing(Offsets(self.stores.kafka)) as offsets:
-            self._began = {
-                topic.name: offsets.ends(topic.name) for topic in (USAGE_EVENTS, COST_EVENTS, DEAD_LETTER)
-            }
+            self._began = {topic.name: offsets.ends(topic.name) for topic in (USAGE_EVENTS, *AGGREGATED)}
         for service in reversed(self.services):
             service.start()
         return self
@@ -206,8 +204,8 @@ class Pipeline:
             ends = offsets.ends(USAGE_EVENTS.name)
             if behind(offsets.committed(pricer, USAGE_EVENTS.name), ends):
                 return False
-            topics = (COST_EVENTS.name, DEAD_LETTER.name)
-            return not any(behind(offsets.committed(aggregator, t), offsets.ends(t)) for t in topics)
+            counted = (topic.name for topic in AGGREGATED)  # the requests come last: ask for their end last
+            return not any(behind(offsets.committed(aggregator, t), offsets.ends(t)) for t in counted)
 
         until(arrived, seconds, "the end of the lag")
         offsets.close()

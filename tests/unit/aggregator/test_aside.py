@@ -5,6 +5,7 @@ import time
 
 import pytest
 from tests.support.aggregator_rig import Rig, batch, group, line
+from tests.support.aggregator_system import alone
 
 from outlay_aggregator.aside import Aside
 from outlay_aggregator.domain.windows import BackfillQueue, TenantCosts, Window
@@ -115,7 +116,9 @@ class Threaded:
         self.rig.store.groups = self._groups
         rollups, clock = Rollups(self.rig.store, self.rig.sink, Settings()), SystemClock()
         self.aside = Aside(rollups, clock, Settings()).start()
-        self.aggregator = Aggregator(self.rig.store, self.rig.sink, self.rig.clock, aside=self.aside)
+        self.aggregator = Aggregator(
+            self.rig.store, self.rig.sink, self.rig.clock, owners=alone(self.rig.sink), aside=self.aside
+        )
 
     def _groups(self, window: Window) -> list[RollupGroup]:
         if window.tenant == "big":

@@ -17,7 +17,12 @@ class Broker:
     """Ends of topics and places of groups, by hand."""
 
     def __init__(self) -> None:
-        self.end = {"usage.events": {0: 0, 1: 0}, "cost.events": {0: 0}, "usage.dead-letter": {0: 0}}
+        self.end = {
+            "usage.events": {0: 0, 1: 0},
+            "cost.events": {0: 0},
+            "usage.dead-letter": {0: 0},
+            "cost.recompute": {0: 0},
+        }
         self.at: dict[tuple[str, str], dict[int, int]] = {}
         self.away = False
 
@@ -137,3 +142,31 @@ def test_at_rest_it_waits_until_something_was_counted() -> None:
         watermark.wake()
         until(lambda count=count: len(broker.steps) > count, 5)  # type: ignore[misc]
     assert broker.steps[-1] - before < 4 * 10 * every
+
+
+def test_what_aggregators_asked_of_each_other_is_waited_for_too(broker: Broker) -> None:
+    written = list[datetime]()
+    watermark = Watermark(broker, written.append, FakeClock(NOW), "p", "a")
+    broker.end["usage.events"] = {0: 1, 1: 0}
+    broker.end["cost.recompute"] = {0: 1}
+    broker.at["p", "usage.events"] = {0: 1, 1: 0}
+    watermark.step()
+    assert written == []
+    broker.at["a", "cost.recompute"] = {0: 1}
+    watermark.step()
+    assert written == [NOW]
+
+
+def test_requests_are_looked_at_once_the_events_are_written_and_not_before(broker: Broker) -> None:
+    written = list[datetime]()
+    watermark = Watermark(broker, written.append, FakeClock(NOW), "p", "a")
+    broker.end["usage.events"], broker.end["cost.events"] = {0: 1, 1: 0}, {0: 1}
+    broker.at["p", "usage.events"] = {0: 1, 1: 0}
+    watermark.step()
+    broker.at["a", "cost.events"] = {0: 1}
+    broker.end["cost.recompute"] = {0: 1}  # asked before that was committed
+    watermark.step()
+    assert written == []
+    broker.at["a", "cost.recompute"] = {0: 1}
+    watermark.step()
+    assert written == [NOW]

@@ -19,7 +19,7 @@ from outlay_kit.kafka import Record, follow
 from outlay_kit.offsets import committed_lag
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
-from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, ROLLUPS, USAGE_EVENTS
+from outlay_schemas.topics import AGGREGATED, COST_EVENTS, ROLLUPS, USAGE_EVENTS
 
 log = get_logger(__name__)
 _LINES = 200
@@ -115,7 +115,7 @@ def _offer(queue: Listener, event: TailEvent) -> None:
 
 _READERS = {
     "pricer": ("outlay-pricer", [USAGE_EVENTS.name]),
-    "aggregator": ("outlay-aggregator", [COST_EVENTS.name, DEAD_LETTER.name]),
+    "aggregator": ("outlay-aggregator", [topic.name for topic in AGGREGATED]),
     "alerter": ("outlay-alerter", [ROLLUPS.name]),
 }
 _KEEP_SECONDS = 5.0
