@@ -1,10 +1,10 @@
 """One, two and four replicas of each service on a cluster of three brokers: what an event costs, and who recomputes.
 
-    python benchmarks/scaling.py [--rate 4000] [--seconds 40] [--replicas "1,2,4"]
+    python benchmarks/scaling.py [--rate 1500] [--seconds 40] [--replicas "1,2,4"]
 
-The load is the same steady rate each time, below what the machine can do: a machine of two cores cannot show more
-throughput with more replicas, but it shows whether an event costs more CPU, and how often windows are computed. Each
-record has three copies. The figures of a service are those of all its replicas together.
+The load grows with the replicas: `rate` events a second for each. A machine of two cores cannot show more throughput
+with more replicas, but it shows whether an event costs more CPU, and how often windows are computed. Each record has
+three copies. The figures of a service are those of all its replicas together.
 """
 
 import tempfile
@@ -23,7 +23,7 @@ from outlay_kit.migrator import migrate
 
 
 def main() -> None:
-    chosen = options(__doc__, rate=4000, seconds=40, replicas="1,2,4")
+    chosen = options(__doc__, rate=1500, seconds=40, replicas="1,2,4")
     with tempfile.TemporaryDirectory() as folder:
         cluster, engine = Cluster(Path(folder) / "kafka"), Engine(Path(folder) / "engine")
         try:
@@ -37,7 +37,7 @@ def main() -> None:
                     cluster,
                     engine,
                     number,
-                    rate=chosen.rate,
+                    rate=chosen.rate * number,
                     seconds=chosen.seconds,
                 )
         finally:
@@ -78,6 +78,9 @@ def measure(folder: Path, cluster: Cluster, engine: Engine, number: int, *, rate
             events=events,
             p99_s=percentile(counted.latencies, 0.99),
             minutes_computed=recomputed(services["aggregator"]) - windows,
+            minutes_asked=int(
+                sum(one.metric("outlay_minutes_asked_total") for one in services["aggregator"])
+            ),
             **{f"{name}_us": cpu / events * 1e6 for name, cpu in used.items()},
             all_us=sum(used.values()) / events * 1e6,
         )

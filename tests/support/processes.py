@@ -83,7 +83,7 @@ class Service:
             return False
 
     def metric(self, series: str) -> float:
-        """Return the value of a series, such as `outlay_windows_total{grain="minute"}`; 0 if there is none."""
+        """Return the value of a series, such as `outlay_windows_total{grain="minute"}`; 0 if it is not there yet."""
         page = httpx.get(f"http://127.0.0.1:{self.health}/metrics", timeout=10 * PATIENCE).text
         lines = (line.rpartition(" ") for line in page.splitlines())
         return sum(float(value) for name, _, value in lines if name == series)

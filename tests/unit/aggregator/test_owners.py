@@ -115,8 +115,8 @@ def test_p9_a_request_that_cannot_be_read_is_a_dead_letter_and_the_others_count(
     rig = rig_of(0, 1, 2, 3)
     good = msgspec.json.encode(Request("acme", [60], 0))
     rig.aggregator.handle(batch(body, good, topic=RECOMPUTE.name))
-    [letter] = rig.refused()
-    assert (letter.body, letter.code, letter.topic) == (body, "recompute_unreadable", RECOMPUTE.name)
+    [refused] = rig.refused()
+    assert (refused.body, refused.code, refused.topic) == (body, "recompute_unreadable", RECOMPUTE.name)
     assert rig.store.recomputed[0] == ("minute", [Window(60, "acme")])
 
 
