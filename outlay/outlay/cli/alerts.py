@@ -11,7 +11,6 @@ from typer import Argument, Option
 
 from outlay.cli import backtest
 from outlay.cli.actor import actor
-from outlay.cli.audit_log import store_action
 from outlay.cli.help import App
 from outlay.cli.options import AsJson, OtherCatalog, Tenant, a_line
 from outlay.cli.output import CommandError, line, note, print_json, print_report, print_rows, unknown
@@ -28,6 +27,7 @@ from outlay_alerter.settings import Settings
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.settings import load
+from outlay_reports.adapters.alert_actions import store_alert_actions
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.alert_list import MOST, AlertList, alert_statement
 from outlay_reports.forecast.summary import budget_table
@@ -154,9 +154,8 @@ def _act(start: str, action: ActionKind, length: timedelta | None, note: str) ->
         if state == action and length is None:
             raise CommandError(f"the alert is {state} already", "see: outlay alerts list")
         until = now + length if length is not None else None
-        details = {"tenant": alert.tenant, "action": action, "note": note}
-        store_action(clickhouse, "alerts.act", alert.incident_id, **details)
-        store.say([AlertAction(alert.tenant, alert.incident_id, action, now, until, note, actor())])
+        taken = AlertAction(alert.tenant, alert.incident_id, action, now, until, note, actor())
+        store_alert_actions(clickhouse, [taken])
     return alert
 
 
@@ -179,10 +178,8 @@ def snooze(
         name = _target(clickhouse, target)
         alerted = (row["tenant"] for row in clickhouse.rows("SELECT DISTINCT tenant FROM alerts"))
         chosen = [tenant] if tenant else list(alerted)
-        for each in chosen:
-            details = {"tenant": each, "action": "snoozed", "note": note, "until": until.isoformat()}
-            store_action(clickhouse, "alerts.act", name, **details)
-        Store(clickhouse).say([AlertAction(t, name, "snoozed", now, until, note, user) for t in chosen])
+        actions = [AlertAction(each, name, "snoozed", now, until, note, user) for each in chosen]
+        store_alert_actions(clickhouse, actions)
     line(f"{name}: snoozed until {until:%Y-%m-%d %H:%M} UTC, for {counted(len(chosen), 'tenant')}")
 
 

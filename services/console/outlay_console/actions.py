@@ -1,7 +1,7 @@
 """User actions on pages: act on an alert, decide about an opportunity, keep a view or a note. Each is audited first."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -16,15 +16,16 @@ from outlay_console.domain.saved import MOST_VIEWS, NAME, SavedView, stored_view
 from outlay_console.domain.view import ViewError, read_moment, read_zone
 from outlay_console.sessions import Session
 from outlay_console.web import one_line
-from outlay_kit.audit import AuditError, AuditLog
+from outlay_kit.audit import AuditError, AuditLog, Entry
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import ClickHouseSettings
+from outlay_reports.adapters.alert_actions import store_alert_actions
 from outlay_reports.adapters.savings import CLOSED, EFFORTS, STATUSES, Decision
 from outlay_schemas.alerts import ActionKind, AlertAction
 from outlay_schemas.events import encoder
 from outlay_schemas.notes import new_note
 
-Table = Literal["alert_actions", "dismissals", "saved_views", "notes"]
+Table = Literal["dismissals", "saved_views", "notes"]
 
 
 class ActionWriter:
@@ -34,9 +35,20 @@ class ActionWriter:
         self._connection = Readers(settings, 1, _SECONDS, ping_seconds)
 
     async def write(self, table: Table, row: object) -> None:
-        """Write an action; the alerter applies one on an alert within seconds. Raises Retryable."""
+        """Write a row. Raises Retryable."""
         line = encoder.encode(row)
         await self._connection.call(lambda clickhouse: clickhouse.insert_json_lines(table, line))
+
+    async def act(self, action: AlertAction, actor: str, log: AuditLog) -> None:
+        """Write an action on an alert, after the log has it under `actor`. Raises Retryable."""
+
+        def audit(entries: Sequence[Entry]) -> None:
+            for entry in entries:
+                _append(log, entry)
+
+        await self._connection.call(
+            lambda clickhouse: store_alert_actions(clickhouse, [action], actor=actor, audit=audit)
+        )
 
 
 CHOSEN = "chosen"
@@ -84,10 +96,8 @@ class Actions:
             raise HTTPException(400, f"action must be one of {', '.join(_KINDS)}")
         target = found.main.rule if kind == "snoozed" and form.get("whole") else found.id
         until, note = _until(kind, form, now), one_line(form, "note")
-        details = {"action": kind, "note": note} | ({"until": until.isoformat()} if until else {})
-        await audited(self.audit, session, "alerts.act", target, details, now=now)
         action = AlertAction(session.tenant, target, kind, now, until, note, session.who)
-        await writer.write("alert_actions", action)
+        await writer.act(action, session.actor, self.audit)
         metrics.ACTIONS.labels(kind).inc()
 
     async def decide(
@@ -181,9 +191,13 @@ async def audited(
     now: datetime,
 ) -> None:
     """Write to the audit log what a session does; what cannot be audited is not done. Raises Retryable."""
-    details = {"tenant": session.tenant, **details}
+    entry = Entry(now, session.actor, action, subject, {"tenant": session.tenant, **details}, "")
+    await asyncio.to_thread(_append, log, entry)
+
+
+def _append(log: AuditLog, entry: Entry) -> None:
     try:
-        await asyncio.to_thread(log.append, session.actor, action, subject, details, now)
+        log.append(entry.actor, entry.action, entry.subject, entry.details, entry.at)
     except AuditError as error:
         raise Retryable(str(error)) from error
 

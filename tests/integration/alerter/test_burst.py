@@ -22,6 +22,7 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
 from outlay_kit.settings import ClickHouseSettings
 from outlay_kit.time_ranges import TimeRange
+from outlay_reports.adapters.alert_actions import store_alert_actions
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, compare
 from outlay_reports.cost_query import CostQuery
@@ -212,7 +213,7 @@ def test_acknowledging_an_incident_acknowledges_its_parts(
     (row,) = clickhouse.rows("SELECT incident, count() AS n FROM alerts FINAL GROUP BY incident")
     assert row["n"] == 5
     now = NOW + timedelta(minutes=1)
-    Store(clickhouse).say([AlertAction("acme", row["incident"], "acknowledged", now)])
+    store_alert_actions(clickhouse, [AlertAction("acme", row["incident"], "acknowledged", now)])
     evaluate(clickhouse, budgets=[BURN], rules=RULES, now=now)
     assert clickhouse.rows("SELECT DISTINCT state FROM alerts FINAL") == [{"state": "acknowledged"}]
 
@@ -229,7 +230,9 @@ def test_an_action_on_a_later_part_acts_on_the_whole_incident(
     assert len(sent_by(clickhouse, pager)) == 1
     (part, *_) = clickhouse.rows("SELECT id FROM alerts FINAL WHERE id != incident ORDER BY id")
     minute = timedelta(minutes=1)
-    Store(clickhouse).say([AlertAction("acme", part["id"], "snoozed", NOW + minute, NOW + 20 * minute)])
+    store_alert_actions(
+        clickhouse, [AlertAction("acme", part["id"], "snoozed", NOW + minute, NOW + 20 * minute)]
+    )
     more = Threshold(id="v", name="V", group_by=("user",), metric="events", grain="hour", above=Decimal(90))
     for minutes in (2, 19):
         now = NOW + minutes * minute
@@ -240,7 +243,7 @@ def test_an_action_on_a_later_part_acts_on_the_whole_incident(
     evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=["pager"], now=now)
     (reminder,) = sent_by(clickhouse, pager, now)
     assert (reminder.kind, reminder.incident and reminder.incident.state) == ("reminder", "firing")
-    Store(clickhouse).say([AlertAction("acme", part["id"], "acknowledged", now)])
+    store_alert_actions(clickhouse, [AlertAction("acme", part["id"], "acknowledged", now)])
     evaluate(clickhouse, budgets=[BURN], rules=[*RULES, more], channels=["pager"], now=now + minute)
     states = clickhouse.rows("SELECT DISTINCT state FROM alerts FINAL WHERE state != 'resolved'")
     assert states == [{"state": "acknowledged"}]

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from outlay_alerter.alerts.states import UNTIL, AlertRecord, Key, StoredState, message_id
 from outlay_alerter.notify.outbox import Outbox
 from outlay_alerter.notify.routing import deliveries
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_reports.incidents import Incident, incidents
 from outlay_schemas.alerts import Alert, AlertAction, alert_decoder
 from outlay_schemas.events import encoder
 
@@ -104,9 +103,15 @@ class Store:
         )
         return [(alert_decoder.decode(row["body"]), row["stands"]) for row in rows]
 
-    def say(self, actions: Sequence[AlertAction]) -> None:
-        """Store actions; the alerter applies them within seconds."""
-        self._insert("alert_actions", [msgspec.to_builtins(action) for action in actions])
+    def incident(self, tenant: str, name: str) -> Incident | None:
+        """Return an incident of a tenant by its id, the newest if it was opened several times; None: it has none."""
+        rows = self.clickhouse.rows(
+            "SELECT if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL"
+            " WHERE tenant = {tenant:String} AND incident = {incident:String} AND state != 'pending'",
+            {"tenant": tenant, "incident": name},
+        )
+        found = incidents((alert_decoder.decode(row["body"]), row["stands"]) for row in rows)
+        return found[0] if found else None
 
     def actions(self, tenant: str) -> list[AlertAction]:
         """Return the newest action of each kind on each target of a tenant."""
