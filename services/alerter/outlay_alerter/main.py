@@ -4,19 +4,25 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from starlette.applications import Starlette
+
 from outlay_alerter.adapters.rollup_reader import RollupReader
 from outlay_alerter.alerts.store import Store
-from outlay_alerter.budget_api.http import serve
+from outlay_alerter.budget_api.http import BudgetStatusApi
 from outlay_alerter.budget_api.service import BudgetStatusService, BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
 from outlay_alerter.digests import DigestScheduler
+from outlay_alerter.http_server import application, serve
 from outlay_alerter.leader_election import LeadingSource
 from outlay_alerter.notify.channel import Channel
-from outlay_alerter.notify.channel_registry import remote
+from outlay_alerter.notify.channel_registry import http_poster, remote
 from outlay_alerter.notify.channels.builtin import KafkaChannel, LogChannel
 from outlay_alerter.notify.delivery_manager import DeliveryManager
 from outlay_alerter.service import Alerter, CatalogFollower
 from outlay_alerter.settings import Settings
+from outlay_alerter.slack_actions.actions import RESPONSE_URLS, SlackActions
+from outlay_alerter.slack_actions.http import SlackActionsApi
+from outlay_alerter.slack_actions.requests import Verifier
 from outlay_alerter.watchlist import Watchlist, compile_watchlist
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clickhouse import ClickHouseClient
@@ -34,10 +40,12 @@ from outlay_schemas.topics import ROLLUPS
 log = get_logger(__name__)
 
 
-def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
+def main(
+    channels: Callable[[Settings, Clock], list[Channel]] = remote, response_urls: str = RESPONSE_URLS
+) -> None:
     """Migrate, wait for a catalog, evaluate everything once, then work until asked to stop.
 
-    `channels` makes those of the settings.
+    `channels` makes those of the settings; `response_urls` is how the addresses begin at which Slack takes replies.
     """
     service = Service("alerter", Settings)
     settings, clock, health = service.settings, service.clock, service.health
@@ -66,9 +74,10 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
         if settings.keys_file is not None:
             # How budgets stood before the restart, then how they stand now: before anything slower is done.
             service.persist(lambda: desk.learn(statuses.read()))
-            keys = KeyRing(settings.keys_file, clock)
-            follow_ends(settings.kafka, keys, clock)
-            serve(desk, keys, clock, settings.host, settings.port)
+        if settings.keys_file is not None or settings.slack_signing_secrets:
+            slack = _slack_api(settings, clock, feed, response_urls)
+            serve(_api(settings, clock, desk, slack), settings.host, settings.port)
+        if settings.keys_file is not None:
             service.persist(lambda: _learn(desk, new_reader(), sums, feed.current()))
         service.persist(alerter.evaluate_all)
         source = service.persist(lambda: LeadingSource(settings.kafka, settings.group, [ROLLUPS.name]))
@@ -91,6 +100,26 @@ def main(channels: Callable[[Settings, Clock], list[Channel]] = remote) -> None:
     Loop(source, follower.handle, clock=clock, health=health, stop=stop, bounds=bounds, timer=timer).run()
     board.join()
     sink.close()
+
+
+def _api(settings: Settings, clock: Clock, desk: BudgetStatusService, slack: SlackActionsApi) -> Starlette:
+    """Return what the alerter serves: the budgets, if there are API keys, and the buttons of Slack."""
+    if settings.keys_file is None:
+        return application(slack.routes())
+    keys = KeyRing(settings.keys_file, clock)
+    follow_ends(settings.kafka, keys, clock)
+    budgets = BudgetStatusApi(desk, keys, clock)
+    return application([*budgets.routes(), *slack.routes()], [budgets.refresh_keys])
+
+
+def _slack_api(
+    settings: Settings, clock: Clock, feed: CatalogFeed[Watchlist], response_urls: str
+) -> SlackActionsApi:
+    if not settings.slack_signing_secrets:
+        return SlackActionsApi()
+    clickhouse, poster = ClickHouseClient(settings.clickhouse), http_poster(settings)
+    actions = SlackActions(clickhouse, lambda: feed.current().catalog, poster, clock, response_urls)
+    return SlackActionsApi(Verifier(settings.slack_signing_secrets, clock), actions.apply)
 
 
 def _budget_reader(settings: Settings, outlook: ForecastCache, clock: Clock) -> BudgetReader:

@@ -33,9 +33,9 @@ class Settings(ServiceSettings):
     """Where the console is, for links in messages; empty: no links."""
     host: str = "127.0.0.1"
     port: int = Field(default=8089, ge=1, le=65535)
-    """Where programs ask how a budget stands."""
+    """Where programs ask how a budget stands, and where Slack sends the presses of buttons."""
     keys_file: Path | None = None
-    """API keys, made by `outlay keys create`; None: nothing listens."""
+    """API keys, made by `outlay keys create`; None: no program may ask."""
     status_seconds: float = Field(default=2.0, gt=0, le=30)
     """How long ClickHouse may take before the status of a budget is unknown."""
     webhook_url: SecretStr = SecretStr("")
@@ -55,6 +55,8 @@ class Settings(ServiceSettings):
     """CIDRs, with commas between them, that channels may connect to though they are not on the internet."""
     secret_folders: str = "/run/secrets"  # noqa: S105 (where secrets are, and none)
     """Folders, with commas between them, whose files channels of the catalog may name as secrets."""
+    slack_signing_secret: SecretStr = SecretStr("")
+    """The Signing Secret of the Slack app, which turns on the buttons that act; several, with spaces between them."""
     slack_api: str = "https://slack.com/api"
     """Where Slack's Web API is, for channels of the type slack_bot."""
     channel_seconds: float = Field(default=20.0, gt=0, le=60)
@@ -64,6 +66,11 @@ class Settings(ServiceSettings):
     def renotify(self) -> timedelta | None:
         """How long an alert fires before it is notified again; None: never."""
         return timedelta(hours=self.renotify_hours) if self.renotify_hours else None
+
+    @property
+    def slack_signing_secrets(self) -> tuple[str, ...]:
+        """The signing secrets of Slack apps; none: messages in Slack have only links."""
+        return tuple(self.slack_signing_secret.get_secret_value().split())
 
     @property
     def secret_paths(self) -> tuple[Path, ...]:

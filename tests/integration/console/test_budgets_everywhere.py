@@ -26,6 +26,7 @@ from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.http import BudgetStatusApi
 from outlay_alerter.budget_api.service import BudgetStatusService, BudgetStatusStore
 from outlay_alerter.budget_reader import BudgetReader
+from outlay_alerter.http_server import application
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_console.adapters.catalog import CatalogView
@@ -236,7 +237,7 @@ def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:
     lane = BudgetReader(RollupReader(surfaces.clickhouse), ForecastCache(), surfaces.clock)
     desk = BudgetStatusService(lambda: lane, lambda: Watchlist(surfaces.catalog), surfaces.clock, patience=30)
     headers = {"Authorization": f"Bearer {surfaces.rig.keys['acme']}"}
-    with TestClient(BudgetStatusApi(desk, ring, surfaces.clock).app()) as client:
+    with TestClient(application(BudgetStatusApi(desk, ring, surfaces.clock).routes())) as client:
         for name, state in surfaces.states().items():
             answer = client.get(f"/v1/budgets/{name}/status?mode=strict", headers=headers).json()
             assert (answer["spent"], answer.get("forecast")) == (state.spent, state.forecast), name

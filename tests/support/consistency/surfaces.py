@@ -24,6 +24,7 @@ from outlay_alerter.alerts.store import Store
 from outlay_alerter.budget_api.http import BudgetStatusApi
 from outlay_alerter.budget_api.service import BudgetStatusService
 from outlay_alerter.budget_reader import BudgetReader
+from outlay_alerter.http_server import application
 from outlay_alerter.service import Alerter
 from outlay_alerter.watchlist import Watchlist
 from outlay_console.app import Console
@@ -199,7 +200,7 @@ def status_api(system: System, zone: str) -> Figures:
     lane = BudgetReader(RollupReader(system.clickhouse), ForecastCache(), system.clock)
     desk = BudgetStatusService(lambda: lane, lambda: Watchlist(system.catalog), system.clock, patience=30)
     ring = KeyRing(system.keys_file, system.clock)
-    with TestClient(BudgetStatusApi(desk, ring, system.clock).app()) as client:
+    with TestClient(application(BudgetStatusApi(desk, ring, system.clock).routes())) as client:
         whole, charged = (
             client.get(
                 f"/v1/budgets/{name}/status?mode=strict", headers={"authorization": f"Bearer {system.key}"}

@@ -107,7 +107,7 @@ def test_a_client_that_sends_nothing_keeps_no_probe_waiting() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["ingest/outlay_ingest/main", "console/outlay_console/main", "alerter/outlay_alerter/budget_api/http"],
+    ["ingest/outlay_ingest/main", "console/outlay_console/main", "alerter/outlay_alerter/http_server"],
 )
 def test_every_server_that_people_reach_bounds_heads_and_bodies(module: str) -> None:
     source = (Path(__file__).parents[3] / "services" / f"{module}.py").read_text("utf-8")

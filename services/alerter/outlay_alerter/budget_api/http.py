@@ -1,18 +1,12 @@
 """The HTTP endpoint `GET /v1/budgets/{id}/status`, served beside the evaluation, and its OpenAPI 3.1 document."""
 
 import asyncio
-import contextlib
-import threading
-from collections.abc import AsyncIterator, Callable
 from functools import cache
 from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 
 import msgspec
-import uvicorn
 from prometheus_client import Histogram
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,10 +14,8 @@ from starlette.routing import Route
 from outlay_alerter.budget_api.service import Answer, BudgetStatusService, Fail, UnknownBudgetError
 from outlay_kit.api_reference import reference_routes
 from outlay_kit.clock import Clock
-from outlay_kit.health import forever
-from outlay_kit.http_protocol import GuardedProtocol, RestingServer
 from outlay_kit.keys import KeyFileError, KeyRing
-from outlay_kit.problems import Problem, from_router, internal, require_key
+from outlay_kit.problems import Problem, require_key
 from outlay_kit.telemetry import get_logger
 from outlay_reports.budgets import BudgetStatus
 from outlay_schemas.documents import Document, openapi
@@ -43,16 +35,21 @@ class BudgetStatusApi:
     def __init__(self, service: BudgetStatusService, keys: KeyRing, clock: Clock) -> None:
         self._service, self._keys, self._clock = service, keys, clock
 
-    def app(self, lifespan: Callable[[Starlette], Any] | None = None) -> Starlette:
-        """Return the ASGI application."""
-        return Starlette(
-            routes=[
-                Route("/v1/budgets/{id}/status", self._status, methods=["GET"]),
-                *reference_routes(document),
-            ],
-            exception_handlers={Problem: _problem, HTTPException: _http_error, Exception: _bug},
-            lifespan=lifespan,
-        )
+    def routes(self) -> list[Route]:
+        """Return the routes of the API and of its reference."""
+        return [
+            Route("/v1/budgets/{id}/status", self._status, methods=["GET"]),
+            *reference_routes(document),
+        ]
+
+    async def refresh_keys(self) -> None:
+        """Read the key file again every second, without end."""
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                self._keys.refresh()
+            except KeyFileError:
+                log.exception("the key file cannot be read; the previous keys stay valid")
 
     async def _status(self, request: Request) -> Response:
         started = self._clock.monotonic()
@@ -92,49 +89,6 @@ def _body(answer: Answer, mode: str, name: str) -> dict[str, object]:
         "allowed": answer.allowed, "known": answer.known, "mode": mode, "fail": answer.fail,
         "age_ms": round(answer.age * 1000), **status,
     }  # fmt: skip
-
-
-async def _problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101 (for the type checker)
-    return error.response()
-
-
-async def _http_error(_: Request, error: Exception) -> Response:
-    return from_router(error, "use GET /v1/budgets/{id}/status; see /openapi.json").response()
-
-
-async def _bug(_: Request, error: Exception) -> Response:
-    log.error("request failed", exc_info=error)
-    return internal("try again").response()
-
-
-def serve(
-    service: BudgetStatusService, keys: KeyRing, clock: Clock, host: str, port: int
-) -> threading.Thread:
-    """Serve in a thread until the process ends. Every alerter answers, also one that stands by."""
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        refreshing = forever(_every_second(keys), "keys")
-        yield
-        refreshing.cancel()
-
-    config = uvicorn.Config(
-        BudgetStatusApi(service, keys, clock).app(lifespan), host=host, port=port, http=GuardedProtocol,
-        access_log=False, proxy_headers=False, log_config=None, server_header=False, limit_concurrency=1000,
-    )  # fmt: skip
-    thread = threading.Thread(target=RestingServer(config).run, name="budgets", daemon=True)
-    thread.start()
-    return thread
-
-
-async def _every_second(keys: KeyRing) -> None:
-    while True:
-        await asyncio.sleep(1.0)
-        try:
-            keys.refresh()
-        except KeyFileError:
-            log.exception("the key file cannot be read; the previous keys stay valid")
 
 
 _OWN: Document = {

@@ -28,16 +28,17 @@ def of_catalog(
     picture: Picture | None = None,
 ) -> Channel:  # fmt: skip
     """Return a channel of the catalog. Problems with its secrets show when it is used."""
-    context = ChannelContext(settings, _poster(settings), clock, threads, picture)
+    context = ChannelContext(settings, http_poster(settings), clock, threads, picture)
     build = KINDS[spec.type].build
     return ConfiguredChannel(spec, lambda known: build(known, context), Secrets(settings.secret_paths))
 
 
 def remote(settings: Settings, clock: Clock) -> list[Channel]:
     """Return the channels of the settings, which lead to people and to other systems."""
-    context = ChannelContext(settings, _poster(settings), clock)
+    context = ChannelContext(settings, http_poster(settings), clock)
     return [channel for kind in KINDS.values() if (channel := kind.from_settings(context)) is not None]
 
 
-def _poster(settings: Settings) -> HttpPoster:
+def http_poster(settings: Settings) -> HttpPoster:
+    """Return what posts to the receivers that the settings allow."""
     return HttpPoster(read_networks(settings.allow_networks), settings.channel_seconds)

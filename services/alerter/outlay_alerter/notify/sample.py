@@ -7,11 +7,18 @@ from outlay_schemas.alerts import Alert, Contributor, Effect
 from outlay_schemas.events import encoder
 from outlay_schemas.money import Usd
 
+_PREFIX = "sample"
+
+
+def is_sample(name: str) -> bool:
+    """Return whether this is the id of a sample; those of other alerts are hexadecimal."""
+    return name.startswith(_PREFIX)
+
 
 def alert(now: datetime) -> Alert:
     """Return an alert that looks real, and says that it is a test."""
     return Alert(
-        id=f"sample{now:%Y%m%d%H%M%S}", tenant="sample", rule="sample", rule_type="spend_spike",
+        id=f"{_PREFIX}{now:%Y%m%d%H%M%S}", tenant="sample", rule="sample", rule_type="spend_spike",
         scope={"project": "assistant", "sku": "claude-sonnet-4-5"}, window=now - timedelta(minutes=1),
         level="spike", severity="info", state="firing",
         title="Test alert, nothing is wrong: project assistant spent $42.10 in a minute (usual: $4.48)",

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from outlay_alerter.budget_api import http as openapi
 from outlay_alerter.budget_api.http import BudgetStatusApi
 from outlay_alerter.budget_api.service import Answer, BudgetStatusService, UnknownBudgetError
+from outlay_alerter.http_server import application
 from outlay_alerter.rules import budget as budgets
 from outlay_alerter.rules.budget import Spent
 from outlay_alerter.rules.budget import compile_rule as budget_of
@@ -150,7 +151,9 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     clock, reader, path = FakeClock(NOW), FakeReader(), tmp_path / "keys.json"
     ring = KeyRing(path, clock)
     service = BudgetStatusService(lambda: reader, lambda: WATCHLIST, clock)
-    with TestClient(BudgetStatusApi(service, ring, clock).app(), raise_server_exceptions=False) as client:
+    with TestClient(
+        application(BudgetStatusApi(service, ring, clock).routes()), raise_server_exceptions=False
+    ) as client:
         yield Rig(client, reader, KeyFile(path), ring)
 
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from outlay_alerter.notify.channel import Channel, ChannelContext, ChannelKind, HttpChannel
 from outlay_alerter.notify.notification import Notification, Outcome, Review
+from outlay_alerter.slack_actions.buttons import LABELS, button_elements
 from outlay_reports.alert_text import OPEN, AlertList, AlertText, text_of, title_of
 from outlay_schemas.alerts import Alert, Severity, State
 from outlay_schemas.catalog.channels import SlackChannel
@@ -44,13 +45,17 @@ def render(notification: Notification) -> dict[str, object]:
     return message(notification.content) if notification.review is None else slack_review(notification.review)
 
 
-def message(alerts: Sequence[Alert]) -> dict[str, object]:
-    """Return the body of a message: one incident in full, or many as one list."""
+def message(alerts: Sequence[Alert], *, interactive: bool = False) -> dict[str, object]:
+    """Return the body of a message: one incident in full, or many as one list.
+
+    `interactive`: Slack sends the alerter what people press, so an incident that is firing gets buttons that act.
+    """
     text = text_of(alerts)
     if isinstance(text, AlertList):
         return {"text": cut(escape(text.headline), _TEXT), "blocks": list(_many(text))}
     plain = f"{_mentions(text)} {escape(f'{text.title}. {text.summary}')}".strip()
-    return {"text": cut(plain, _TEXT), "blocks": list(_one(text))}
+    acts = interactive and text.state == "firing" and bool(text.actions)
+    return {"text": cut(plain, _TEXT), "blocks": list(_one(text, button_elements(alerts) if acts else []))}
 
 
 def reply(alerts: Sequence[Alert]) -> dict[str, object]:
@@ -89,7 +94,7 @@ def slack_review(review: Review) -> dict[str, object]:
     return {"text": cut(escape(f"{review.title}: {review.headline}"), 3000), "blocks": blocks}
 
 
-def _one(text: AlertText) -> Iterator[Block]:
+def _one(text: AlertText, acting: Sequence[Block]) -> Iterator[Block]:
     yield header(f"{mark(text.state, text.severity)} {text.title}")
     amounts, scope = cut(escape(text.amounts), _FIELD), cut(escape(text.scope), _FIELD)
     yield section(f"*{amounts}*\n{text.when(clock)} · {scope}")
@@ -109,9 +114,12 @@ def _one(text: AlertText) -> Iterator[Block]:
     if text.facts:
         fields = [_mrkdwn(f"*{escape(name)}*\n{escape(value)}", _FIELD) for name, value in text.facts]
         yield {"type": "section", "fields": fields}
-    if text.actions:
-        lines = (f"{escape(what)}: `{escape(command)}`" for what, command in text.actions)
+    commands = [(what, command) for what, command in text.actions if not acting or what not in LABELS]
+    if commands:
+        lines = (f"{escape(what)}: `{escape(command)}`" for what, command in commands)
         yield section("*Actions*\n" + "\n".join(lines))
+    if acting:
+        yield {"type": "actions", "elements": [*acting]}
     if text.links:
         yield buttons(text.links, danger=text.severity == "critical" and text.state == "firing")
     yield context(text.footer)

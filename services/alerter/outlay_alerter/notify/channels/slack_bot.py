@@ -35,10 +35,13 @@ class SlackBot:
     def __init__(
         self, name: str, token: str, channel: str, poster: HttpPoster, *,
         threads: Outbox | None = None, picture: Picture | None = None, api: str = "https://slack.com/api",
+        interactive: bool = False,
     ) -> None:  # fmt: skip
+        """`interactive`: the alerter gets what people press, so alerts have buttons that act."""
         self.name, self.target = name, f"{api}#{channel}#{token}"
         self._token, self._channel, self._api = token, channel, api.rstrip("/")
         self._poster, self._threads, self._picture = poster, threads, picture
+        self._interactive = interactive
 
     def send(self, notification: Notification) -> DeliveryResult:
         """Try once: a first message, or its update and a reply in its thread."""
@@ -50,7 +53,7 @@ class SlackBot:
             known = self._threads.thread(self.name, ids[0])
             if known is not None and known.place == self._channel:
                 return self._follow(notification, known)
-        answer, said = self._call("chat.postMessage", message(notification.content))
+        answer, said = self._call("chat.postMessage", self._message(notification))
         if answer.outcome == "sent" and (ts := str(said.get("ts", ""))):
             try:
                 if self._threads is not None:
@@ -61,6 +64,9 @@ class SlackBot:
                 self._draw(notification, ts)
         return answer
 
+    def _message(self, notification: Notification) -> dict[str, object]:
+        return message(notification.content, interactive=self._interactive)
+
     def _follow(self, notification: Notification, known: Thread) -> DeliveryResult:
         """Reply in the thread of an incident, and in the channel too if it is worse or fires again."""
         loud = (
@@ -70,7 +76,7 @@ class SlackBot:
         said = {**reply(notification.content), "thread_ts": known.ts, "reply_broadcast": loud}
         answer, _ = self._call("chat.postMessage", said)
         if answer.outcome == "sent" and known.alone:
-            updated, _ = self._call("chat.update", {**message(notification.content), "ts": known.ts})
+            updated, _ = self._call("chat.update", {**self._message(notification), "ts": known.ts})
             if updated.outcome != "sent":
                 log.warning("the first message is not up to date", channel=self.name, reason=updated.reason)
         return answer
@@ -127,10 +133,11 @@ def _judged(method: str, text: bytes, status: int) -> tuple[DeliveryResult, dict
 
 
 def _build(spec: SlackBotChannel, context: ChannelContext) -> Channel:
-    picture, api = context.picture if spec.picture else None, context.settings.slack_api
+    settings, picture = context.settings, context.picture if spec.picture else None
     return SlackBot(
-        spec.id, spec.token, spec.channel, context.poster, threads=context.threads, picture=picture, api=api
-    )
+        spec.id, spec.token, spec.channel, context.poster, threads=context.threads, picture=picture,
+        api=settings.slack_api, interactive=bool(settings.slack_signing_secrets),
+    )  # fmt: skip
 
 
 KIND = ChannelKind(SlackBotChannel, _build)

@@ -22,14 +22,37 @@ from outlay_schemas.money import Usd
 GOLDEN = Path(__file__).parent / "golden"
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_message_looks_as_it_was_reviewed(name: str) -> None:
-    written = json.dumps(message(CASES[name]), indent=1, ensure_ascii=False) + "\n"
-    file = GOLDEN / f"slack-{name}.json"
+@pytest.mark.parametrize(("name", "interactive"), [*((name, False) for name in CASES), ("one", True)])
+def test_a_message_looks_as_it_was_reviewed(name: str, interactive: bool) -> None:
+    written = json.dumps(message(CASES[name], interactive=interactive), indent=1, ensure_ascii=False) + "\n"
+    file = GOLDEN / f"slack-{name}{'-buttons' if interactive else ''}.json"
     if os.environ.get("OUTLAY_GOLDEN") == "write":
         file.parent.mkdir(exist_ok=True)
         file.write_text(written)
     assert written == file.read_text()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_only_one_firing_incident_has_buttons_that_act(name: str) -> None:
+    body = message(CASES[name], interactive=True)
+    check_slack(body)
+    acting = re.findall(r'"action_id": "(\w+)"', json.dumps(body))
+    fires = name not in ("resolved", "group", "storm")
+    assert acting == (["outlay_acknowledge", "outlay_snooze_1h", "outlay_snooze_24h"] if fires else [])
+    if not fires:
+        assert body == message(CASES[name])
+
+
+@pytest.mark.parametrize("changes", [{"state": "acknowledged"}, {"state": "resolved"}, {"backfill": True}])
+def test_an_alert_that_needs_no_one_has_no_buttons_that_act(changes: dict[str, object]) -> None:
+    assert "action_id" not in json.dumps(message([alert(**changes)], interactive=True))
+
+
+def test_the_value_of_a_button_fits_or_there_is_none() -> None:
+    body = message([alert(tenant="t" * 1900)], interactive=True)
+    check_slack(body)
+    assert "action_id" in json.dumps(body)
+    assert "action_id" not in json.dumps(message([alert(tenant="t" * 2000)], interactive=True))
 
 
 words = st.text(max_size=3500) | st.sampled_from(["<!channel>", "&<>" * 900, "x" * 9000])
@@ -46,7 +69,7 @@ def test_whatever_is_in_an_alert_the_limits_hold(
     many = [
         Alert(**{**{f: getattr(one, f) for f in one.__struct_fields__}, "contributors": contributors})
     ] * count
-    body = message(many)
+    body = message(many, interactive=True)
     check_slack(body)
     texts = json.dumps([b for b in body["blocks"] if b["type"] != "header"])  # type: ignore[attr-defined]
     assert "<" not in re.sub(r"<!date\^\d+\^\{date_short_pretty\} at \{time\}\|[\d: UTC-]+>", "", texts)

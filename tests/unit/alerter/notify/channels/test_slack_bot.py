@@ -1,16 +1,23 @@
 """A Slack app: one message an alert, kept up to date, what follows in its thread, a picture where the token may."""
 
+import json
 from collections.abc import Sequence
 
 import msgspec
 import pytest
+from pydantic import SecretStr
 from tests.support.alerts import alert, of, of_review
 from tests.support.slack_api import CHANNEL, TOKEN, SlackApi, slack_api
 
+from outlay_alerter.notify.channel_registry import of_catalog
 from outlay_alerter.notify.channels.slack_bot import SlackBot
 from outlay_alerter.notify.http_post import HttpPoster, read_networks
 from outlay_alerter.notify.notification import Notification
 from outlay_alerter.notify.outbox import Outbox, Thread
+from outlay_alerter.settings import Settings
+from outlay_alerter.slack_actions.buttons import BUTTONS
+from outlay_kit.clock import SystemClock
+from outlay_schemas.catalog.channels import SlackBotChannel
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 
@@ -28,12 +35,23 @@ class Memory(Outbox):
         self.known |= {(channel, incident): thread for incident in incidents}
 
 
-def bot(api: SlackApi, memory: Memory, token: str = TOKEN, channel: str = CHANNEL) -> SlackBot:
+def bot(
+    api: SlackApi, memory: Memory, token: str = TOKEN, channel: str = CHANNEL, *, interactive: bool = False
+) -> SlackBot:
     def picture(notification: Notification) -> bytes | None:
         return PNG
 
     poster = HttpPoster(read_networks("127.0.0.0/8"), 5)
-    return SlackBot("oncall", token, channel, poster, threads=memory, picture=picture, api=api.url)
+    return SlackBot(
+        "oncall",
+        token,
+        channel,
+        poster,
+        threads=memory,
+        picture=picture,
+        api=api.url,
+        interactive=interactive,
+    )
 
 
 def test_an_alert_and_its_end_are_one_message_with_a_thread_and_a_picture() -> None:
@@ -111,3 +129,30 @@ def test_a_review_is_a_message_of_its_own() -> None:
         assert bot(api, Memory()).send(of_review()).outcome == "sent"
     (review,) = api.messages.values()
     assert review["blocks"][0]["text"]["text"] == ":bar_chart: AI costs in the week of 2026-11-16"
+
+
+def test_buttons_that_act_are_in_the_first_message_until_it_is_acknowledged() -> None:
+    memory = Memory()
+    with slack_api() as api:
+        slack = bot(api, memory, interactive=True)
+        slack.send(of(alert()))
+        (first,) = api.messages
+        (block,) = [one for one in api.messages[first]["blocks"] if one["type"] == "actions"]
+        assert [one["action_id"] for one in block["elements"]] == [*BUTTONS]
+        assert {one["value"] for one in block["elements"]} == {'{"tenant":"acme","incident":"a1"}'}
+        slack.send(of(msgspec.structs.replace(alert(), state="acknowledged")))
+    assert "action_id" not in json.dumps(list(api.messages.values()))
+
+
+@pytest.mark.parametrize("secret", ["", "8f742231b10e8888abcd99yyyzzz85a5"])
+def test_the_signing_secret_turns_the_buttons_on(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTLAY_CHANNEL_ONCALL", TOKEN)
+    with slack_api() as api:
+        settings = Settings(
+            slack_api=api.url, slack_signing_secret=SecretStr(secret), allow_networks="127.0.0.0/8"
+        )
+        spec = SlackBotChannel(
+            id="oncall", type="slack_bot", token="${env:OUTLAY_CHANNEL_ONCALL}", channel=CHANNEL
+        )
+        assert of_catalog(spec, settings, SystemClock()).send(of(alert())).outcome == "sent"
+    assert ("action_id" in json.dumps(list(api.messages.values()))) == bool(secret)
