@@ -34,7 +34,11 @@ EVERYTHING = {
     },
     "services": {
         "pricer": {"autoscaling": {"kind": "keda", "authentication": "kafka-lag"}},
-        "alerter": {"channelSecret": "channels", "env": {"OUTLAY_ALERTER_ALLOW_NETWORKS": "10.0.0.0/8"}},
+        "alerter": {
+            "channelSecret": "channels",
+            "slackSecret": "slack",
+            "env": {"OUTLAY_ALERTER_ALLOW_NETWORKS": "10.0.0.0/8"},
+        },
     },
     "ingress": {"enabled": True, "className": "nginx"},
     "podMonitor": {"enabled": True},
@@ -164,6 +168,24 @@ def test_each_service_gets_only_the_passwords_it_uses(tmp_path: Path) -> None:
         "console": {"reader-password", "console-writer-password"},
     }  # fmt: skip
     assert not any(document["kind"] == "Secret" for document in documents.values())
+
+
+def test_only_the_alerter_gets_the_signing_secret_of_slack(tmp_path: Path) -> None:
+    variable = "OUTLAY_ALERTER_SLACK_SIGNING_SECRET"
+    for values, given in (
+        ({}, {}),
+        (EVERYTHING, {"alerter": {"name": "slack", "key": "slack-signing-secret"}}),
+    ):
+        documents, found = rendered(tmp_path, values), dict[str, Any]()
+        for name in SERVICES:
+            (container,) = documents[f"Deployment {name}"]["spec"]["template"]["spec"]["containers"]
+            for one in container["env"]:
+                if one["name"] == variable:
+                    found[name] = one["valueFrom"]["secretKeyRef"]
+        assert found == given
+    hosts = {"ingress": {"enabled": True, "hosts": {"alerter": "alerts.example.com"}}}
+    (rule,) = rendered(tmp_path, hosts)["Ingress alerter"]["spec"]["rules"]
+    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "alerter", "port": {"name": "http"}}
 
 
 def test_a_new_key_changes_no_pod(tmp_path: Path) -> None:

@@ -20,10 +20,12 @@ from outlay.embedded.errors import NotRunningError
 from outlay_alerter.alerts.store import Store
 from outlay_alerter.notify.channel import Channel
 from outlay_alerter.notify.channel_registry import of_catalog, remote
+from outlay_alerter.notify.configured_channel import ConfiguredChannel
 from outlay_alerter.notify.outbox import Outbox
 from outlay_alerter.notify.sample import alert as sample
 from outlay_alerter.notify.sample import posted
 from outlay_alerter.settings import Settings
+from outlay_alerter.slack_actions.buttons import setup_hint
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_kit.settings import load
@@ -213,7 +215,7 @@ def send_sample(
     """Send a sample alert to the channels of the catalog and of the environment (OUTLAY_ALERTER_...).
 
     Secrets are read from this command's environment, as the alerter reads them from its own. The exit status is 1 if a
-    channel failed.
+    channel failed. The buttons of a sample in Slack answer, too.
 
     Examples:
 
@@ -235,6 +237,8 @@ def send_sample(
             line(f"{one}: " + ("sent" if answer.outcome == "sent" else f"failed: {code}{answer.reason}"))
         text = f"Test failed: {len(failed)} of {len(answers)} channels" if failed else "Test passed"
         line(text, "bold red" if failed else "green")
+        if any(isinstance(one, ConfiguredChannel) and one.spec.type == "slack_bot" for one in found):
+            note(setup_hint(load(Settings)))
     if failed:
         raise typer.Exit(1)
 

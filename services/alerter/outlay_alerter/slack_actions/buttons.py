@@ -3,12 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from outlay_schemas.alerts import ActionKind, Alert
 
+if TYPE_CHECKING:
+    from outlay_alerter.settings import Settings
+
+PATH = "/slack/actions"
+"""Where the alerter takes what people press."""
 _MOST_VALUE = 2000
 """Characters that Slack keeps with a button."""
 
@@ -56,3 +62,13 @@ def button_elements(alerts: Sequence[Alert]) -> list[dict[str, object]]:
         }
         for one in BUTTONS.values()
     ]  # fmt: skip
+
+
+def setup_hint(settings: "Settings") -> str:
+    """Return what a Slack app needs for buttons that act, given the settings of the alerter."""
+    if not settings.slack_signing_secrets:
+        return (
+            "Buttons in Slack are links only: for buttons that act, set OUTLAY_ALERTER_SLACK_SIGNING_SECRET"
+        )
+    where = f"{settings.host}:{settings.port}"
+    return f"Buttons in Slack act if the app's Request URL, https://…{PATH}, leads to the alerter at {where}"

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from outlay_alerter.slack_actions.buttons import PATH
 from outlay_alerter.slack_actions.requests import Press, SignatureError, Verifier, read_presses
 from outlay_kit.problems import Problem
 
-PATH = "/slack/actions"
 MOST_BYTES = 256 * 1024
 """A payload carries the whole message, which is under 14 KB before it is encoded twice."""
 MOST_RUNNING = 20
@@ -65,6 +65,6 @@ async def _read(request: Request) -> bytes:
     async for piece in request.stream():
         body += piece
         if len(body) > MOST_BYTES:
-            detail = f"more than {MOST_BYTES:,} bytes, which is no message of Slack"
+            detail = f"more than {MOST_BYTES:,} bytes: not a message of Slack"
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", detail, close=True)
     return body
