@@ -44,6 +44,7 @@ h3 { font-size:18px; margin:0; font-weight:800 }
 code { color:var(--code); background:var(--box); border:1px solid var(--line); border-radius:3px; padding:1px 3px; font-size:12px }
 .button { display:inline-block; border:1px solid var(--line); border-radius:4px; padding:5px 12px; font-weight:700;
   background:var(--button); font-size:14px } .button.danger { background:#e01e5a; border-color:#e01e5a; color:#fff }
+.button.primary { background:#007a5a; border-color:#007a5a; color:#fff }
 img { width:430px; border:1px solid var(--line); border-radius:8px; margin-top:6px; display:block }
 .thread { border-left:3px solid var(--line); margin-left:44px; padding-left:12px }
 """

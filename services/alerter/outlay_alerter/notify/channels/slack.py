@@ -121,7 +121,8 @@ def _one(text: AlertText, acting: Sequence[Block]) -> Iterator[Block]:
     if acting:
         yield {"type": "actions", "elements": [*acting]}
     if text.links:
-        yield buttons(text.links, danger=text.severity == "critical" and text.state == "firing")
+        alarming = text.severity == "critical" and text.state == "firing"
+        yield buttons(text.links, danger=alarming and not acting)
     yield context(text.footer)
 
 
