@@ -1,6 +1,8 @@
 """A button pressed in Slack, from the message of a running alerter to the pages of the console."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -36,16 +38,26 @@ ONCALL = SlackBotChannel(id="oncall", type="slack_bot", token="${env:OUTLAY_CHAN
 RULE = Threshold(id="t", name="T", metric="cost", grain="day", above=Decimal(5), group_by=("team",))
 
 
+@contextmanager
+def published(kafka: KafkaSettings) -> Iterator[None]:
+    """Publish a catalog with the rule and the channel, then the one before: other tests use the same Kafka."""
+    catalog = newest(kafka)
+    assert catalog is not None
+    changes = {"budgets": (), "rules": (RULE,), "channels": (ONCALL,), "routes": ()}
+    publish(kafka, catalog.model_copy(update=changes), SystemClock())
+    try:
+        yield
+    finally:
+        publish(kafka, catalog, SystemClock())
+
+
 def _acknowledged_in_slack(
     kafka: KafkaSettings, house: ClickHouseSettings, clickhouse: ClickHouseClient, folder: Path
 ) -> str:
     """Run an alerter until its alert was acknowledged by a button, and no reminder came after; return the alert."""
-    catalog, port = newest(kafka), free_port()
-    assert catalog is not None
-    changes = {"budgets": (), "rules": (RULE,), "channels": (ONCALL,), "routes": ()}
-    publish(kafka, catalog.model_copy(update=changes), SystemClock())
+    port = free_port()
     spend(clickhouse, "6", at=SystemClock().now())
-    with slack_api() as slack, receiving() as receiver:
+    with published(kafka), slack_api() as slack, receiving() as receiver:
         env = {
             **environment(kafka, house), "OUTLAY_ALERTER_GROUP": f"alerter-{house.database}",
             "OUTLAY_ALERTER_SLACK_API": slack.url, "OUTLAY_CHANNEL_ONCALL": TOKEN,
