@@ -17,19 +17,9 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import SystemClock
 from outlay_pricer.ledger import Selection
 from outlay_pricer.opportunities.search import Opportunities, find
-from outlay_reports.adapters.savings import (
-    Decision,
-    Effort,
-    Status,
-    decisions,
-    distinct_savings,
-    monthly_saving,
-    saving_basis,
-)
-from outlay_reports.money import about, counted, dollars, from_pico, share
+from outlay_reports.adapters.savings import decisions
 from outlay_reports.periods import parse_time_range, parse_zone
-from outlay_reports.report_table import Column, ExpectedCost, ReportTable, Row, Spent, Value
-from outlay_schemas.dimensions import name_of
+from outlay_reports.savings import Decision, Effort, Saving, SavingsAnalysis, Status, savings_table
 
 
 def opportunities(
@@ -90,7 +80,7 @@ def opportunities(
             _decide(clickhouse, name, old, new, tenant)
             return
         found = _find(clickhouse, wanted, most)
-    to.write(savings_table(found, limit, least, known, closed=dismissed))
+    to.write(savings_table(analysis_of(found, known), limit, least, closed=dismissed))
 
 
 def _decide(clickhouse: ClickHouseClient, name: str, old: Decision, new: Decision, tenant: str) -> None:
@@ -118,68 +108,16 @@ def _require_opportunity(clickhouse: ClickHouseClient, name: str, wanted: Select
         raise unknown("opportunity", name, sorted(known))
 
 
-def savings_table(
-    found: Opportunities, limit: int, least: float, decided: Mapping[str, Decision], *, closed: bool = False
-) -> ReportTable:
-    """Return the `limit` greatest savings of at least `least` USD a month, with `closed` those done and dismissed too.
-    Under three days of events have no monthly figure: `least` then applies to the observed saving."""
-    months = {one.id: monthly_saving(one.saving, found.since, found.until) for one in found.findings}
-    least_pico = round(least * 10**12)
-    large = [
-        one
+def analysis_of(found: Opportunities, decided: Mapping[str, Decision]) -> SavingsAnalysis:
+    """Return what a search found in the form that reports read, with what was decided."""
+    savings = [
+        Saving(
+            one.id, one.method.kind, *one.where[1:], one.method.recommendation, one.method.prerequisite, one.saving,
+            one.cost, one.events, [f"{source}#{name}" for source, name in one.examples],
+            one.query(found.since, found.until), decided.get(one.id, Decision()),
+        )
         for one in found.findings
-        if (one.saving if (month := months[one.id]) is None else month) >= least_pico
-    ]
-    by_id = {one.id: decided.get(one.id, Decision()) for one in large}
-    shown = [one for one in large if closed or not by_id[one.id].closed]
-    kept = not any(by_id[one.id] != Decision() for one in shown[:limit])  # nothing decided: no columns for it
-    rows = []
-    for one in shown[:limit]:
-        _, team, project, _, sku = one.where
-        examples = [f"{source}#{name}" for source, name in one.examples]
-        month = months[one.id]
-        spent = Spent(one.saving), None if month is None else ExpectedCost(month)
-        values: tuple[Value, ...] = (
-            one.id, one.method.kind, name_of(team), project, sku, one.method.recommendation, *spent,
-            share(one.saving, one.cost), one.events, one.method.prerequisite, examples[0], " ".join(examples),
-            one.query(found.since, found.until), by_id[one.id].status, by_id[one.id].owner, by_id[one.id].effort,
-        )  # fmt: skip
-        rows.append(Row(values))
-    columns = (
-        Column("id", "id"), Column("kind", "kind"), Column("team", "team"), Column("project", "project"),
-        Column("sku", "model or SKU"), Column("what", "recommendation"), Column("saving_usd", "saves", "usd"),
-        Column("monthly_usd", "per month", "usd"), Column("share", "of cost", "share"),
-        Column("events", "events", "count"), Column("check", "check first"), Column("example", "example"),
-        Column("examples", "examples", wide=True), Column("evidence", "query", wide=True),
-        Column("status", "status", wide=kept), Column("owner", "owner", wide=kept),
-        Column("effort", "effort", wide=kept),
-    )  # fmt: skip
-    together = distinct_savings(
-        (*one.where[3:], one.method.recommendation, one.saving)
-        for one in found.findings  # `least` only shortens the list
-        if not decided.get(one.id, Decision()).closed
+    ]  # fmt: skip
+    return SavingsAnalysis(
+        savings, found.since, found.until, found.events, found.cached, at=found.until, whole=found.whole
     )
-    notes = _notes(found, limit, len(shown), len(large) - len(shown), together)
-    facts = {"from": found.since.isoformat(), "to": found.until.isoformat(), "events": found.events}
-    return ReportTable(
-        "opportunities", f"Possible savings, from {counted(found.events, 'event')}", columns, tuple(rows),
-        notes=tuple(notes), facts=facts, empty="no savings found",
-    )  # fmt: skip
-
-
-def _notes(found: Opportunities, limit: int, shown: int, hidden: int, together: int) -> list[str]:
-    notes = [saving_basis(found.since, found.until), "savings overlap: do not add them up"]
-    if shown:
-        month = monthly_saving(together, found.since, found.until)
-        total = dollars(together) if month is None else f"{about(from_pico(month))} a month"
-        notes.append(f"together at least {total}: the best way for each model or SKU")
-    if found.cached:
-        notes.append(f"prompt caching already saved {dollars(found.cached)} in this period")
-    if hidden:
-        notes.append(f"{hidden} dismissed or done: --dismissed shows them")
-    if shown > limit:
-        notes.append(f"{shown - limit} more: --limit")
-    if not found.whole:
-        until = f"{found.until:%Y-%m-%d %H:%M} UTC"
-        notes.append(f"only the first {counted(found.events, 'event')} were priced, until {until}: --events")
-    return notes

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from outlay.cli.alerts import find_channel
-from outlay.cli.opportunities import savings_table
+from outlay.cli.opportunities import analysis_of
 from outlay.cli.options import format_for, write_file
 from outlay.cli.output import CommandError, note, working
 from outlay.cli.report_query import Costs, Scope, cost_query
@@ -28,6 +28,7 @@ from outlay_reports.cost_query import CostQuery
 from outlay_reports.digest import DigestSection, DigestSources, build_digest, last_week
 from outlay_reports.periods import parse_time_range
 from outlay_reports.report_table import ReportTable
+from outlay_reports.savings import savings_table
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import encoder
 
@@ -92,7 +93,7 @@ def _savings(clickhouse: ClickHouseClient, catalog: Catalog, query: CostQuery) -
     tenant = query.tenants[0] if len(query.tenants) == 1 else ""
     wanted = Selection(since=query.span.start, until=query.span.end, tenant=tenant)
     found = find(clickhouse, catalog, wanted, most=_MOST_EVENTS)
-    return savings_table(found, 200, 1.0, decisions(clickhouse))
+    return savings_table(analysis_of(found, decisions(clickhouse)), 200, 1.0)
 
 
 def _send(name: str, query: CostQuery, sections: Sequence[DigestSection], now: datetime) -> None:

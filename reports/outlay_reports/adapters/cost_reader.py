@@ -11,9 +11,11 @@ from typing import Any
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.closed_periods import ClosedPeriod, ClosedPeriods, closed_within
+from outlay_reports.adapters.savings import newest_analysis
 from outlay_reports.chargeback import Closing
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Keys, Sums
 from outlay_reports.range_sums import Selection, column, conditions, needs_ledger, sums
+from outlay_reports.savings import SavingsAnalysis
 from outlay_reports.time_sql import between, piece
 from outlay_schemas.currency import Currency, NoRateError, Segment
 from outlay_schemas.money import Exact, exact_pico, to_pico
@@ -44,6 +46,10 @@ class CostReader:
         )
         low, high = (datetime.fromtimestamp(row[name], UTC) for name in ("low", "high"))
         return TimeRange(low, high) if row["n"] else None
+
+    def savings(self, tenant: str) -> SavingsAnalysis | None:
+        """Return what the newest analysis of a tenant's events found; None before the first."""
+        return newest_analysis(self._clickhouse, tenant)
 
     def cells(self, question: CostQuery) -> list[Cell]:
         """Return the sums of each piece of the span and combination of values that has events."""

@@ -1,12 +1,11 @@
-"""What could be saved: what the repricer found last, what people decided, and what a saving comes to in a month."""
+"""Reads what could be saved: what the repricer found last, and what people decided."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal, get_args
+from collections.abc import Sequence
+from datetime import datetime
 
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_reports.report_table import Column, ReportTable, Row, Spent
+from outlay_reports.savings import NEWEST_ANALYSIS, Decision, SavingsAnalysis, analysis_of
 from outlay_schemas.dimensions import name_of
 from outlay_schemas.money import to_pico
 
@@ -19,38 +18,7 @@ _NEWEST = (
     " AND id NOT IN (SELECT id FROM dismissals FINAL WHERE status IN ('dismissed', 'done'))"
     " ORDER BY saving DESC, id LIMIT {n:UInt32}"
 )
-Status = Literal["open", "planned", "done", "dismissed"]
-Effort = Literal["", "low", "medium", "high"]
-STATUSES: tuple[Status, ...] = get_args(Status)
-EFFORTS: tuple[Effort, ...] = get_args(Effort)
-"""Empty: not estimated."""
-CLOSED: frozenset[Status] = frozenset({"done", "dismissed"})
-"""The statuses of what is not a possible saving any more."""
 MOST = 20
-_MONTH = timedelta(days=30)
-_LEAST = timedelta(days=3)
-"""A shorter time says too little about a month: an hour of a test is not 720 hours of it."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What people decided about an opportunity."""
-
-    status: Status = "open"
-    effort: Effort = ""
-    owner: str = ""
-    reason: str = ""
-
-    @property
-    def closed(self) -> bool:
-        """Whether it is done or dismissed."""
-        return self.status in CLOSED
-
-    def action(self, old: "Decision") -> str:
-        """Return what the audit log calls it to decide this after `old`."""
-        if self.status == "dismissed" != old.status:
-            return "opportunities.dismiss"
-        return "opportunities.restore" if old.closed and not self.closed else "opportunities.change"
 
 
 def decisions(clickhouse: ClickHouseClient) -> dict[str, Decision]:
@@ -59,14 +27,9 @@ def decisions(clickhouse: ClickHouseClient) -> dict[str, Decision]:
     return {row.pop("id"): Decision(**row) for row in rows}
 
 
-def distinct_savings(found: Iterable[tuple[str, str, str, int]]) -> int:
-    """Return what can be saved together at least, of (provider, SKU, recommendation, saving): savings of a SKU overlap,
-    so of each SKU one recommendation counts, the one that saves most."""
-    ways: dict[tuple[str, str], dict[str, int]] = {}
-    for provider, sku, recommendation, saving in found:
-        of_sku = ways.setdefault((provider, sku), {})
-        of_sku[recommendation] = of_sku.get(recommendation, 0) + saving
-    return sum(max(of_sku.values()) for of_sku in ways.values())
+def newest_analysis(clickhouse: ClickHouseClient, tenant: str) -> SavingsAnalysis | None:
+    """Return what the newest analysis of a tenant found, with what was decided; None: none yet. Raises Retryable."""
+    return analysis_of(clickhouse.rows(NEWEST_ANALYSIS, {"tenant": tenant}))
 
 
 def newest_savings(clickhouse: ClickHouseClient, tenants: Sequence[str], now: datetime) -> ReportTable | None:
@@ -89,19 +52,3 @@ def newest_savings(clickhouse: ClickHouseClient, tenants: Sequence[str], now: da
 
 def _days(seconds: int) -> str:
     return f"{seconds / 86_400:.1f} days" if seconds >= 172_800 else f"{seconds / 3600:.0f} hours"
-
-
-def monthly_saving(saving: int, since: datetime, until: datetime) -> int | None:
-    """Scale a saving in the events from `since` to `until` to 30 days, pico-USD; None below three days."""
-    length = until - since
-    return None if length < _LEAST else round(saving * _MONTH.total_seconds() / length.total_seconds())
-
-
-def saving_basis(since: datetime, until: datetime) -> str:
-    """Say what monthly figures are made from."""
-    length = until - since
-    unit, name = (timedelta(days=1), "days") if length >= timedelta(days=2) else (timedelta(hours=1), "hours")
-    text = f"{length / unit:.1f} {name}"
-    if length < _LEAST:
-        return f"observed in {text}; a monthly figure needs at least three days of events"
-    return f"monthly amounts are extrapolated from {text} of events"

@@ -20,7 +20,7 @@ from outlay_kit.audit import AuditError, AuditLog, Entry
 from outlay_kit.errors import Retryable
 from outlay_kit.settings import ClickHouseSettings
 from outlay_reports.adapters.alert_actions import store_alert_actions
-from outlay_reports.adapters.savings import CLOSED, EFFORTS, STATUSES, Decision
+from outlay_reports.savings import CLOSED, EFFORTS, STATUSES, Decision
 from outlay_schemas.alerts import ActionKind, AlertAction
 from outlay_schemas.events import encoder
 from outlay_schemas.notes import new_note

@@ -5,6 +5,7 @@
 The tenant is the key's, always. Nothing of a request says whose costs are read.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,12 +33,14 @@ from outlay_reports.errors import QueryError
 from outlay_reports.periods import UNITS, Unit
 from outlay_reports.renderers import to_csv, to_json
 from outlay_reports.report_table import ReportTable
+from outlay_reports.savings import NO_ANALYSIS, savings_table
 from outlay_reports.showback import allocated_table
 from outlay_reports.statements import allocate_query, month_table, parse_chargeback_query, read_month
 from outlay_schemas.catalog import FxRate, Split
 from outlay_schemas.currency import Currency
 
 _LIMIT = 10_000
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,18 @@ def _chargeback(costs: CostReader, wanted: Wanted) -> ReportTable:
     return month_table(costs, month, wanted.now)
 
 
+def _opportunities(costs: CostReader, wanted: Wanted) -> ReportTable:
+    found = costs.savings(wanted.tenant)
+    limit, least = number(wanted.params, "limit", 10, _LIMIT), wanted.params.get("least", "1")
+    if not _AMOUNT.fullmatch(least):
+        raise QueryError(f"least is {least!r}", "give an amount, as in 100 or 0.5")
+    if found is None:
+        return NO_ANALYSIS
+    return savings_table(
+        found, limit, float(least), closed=_yes(wanted, "dismissed"), currency=wanted.currency
+    )
+
+
 _COMMON = frozenset({"by", "from", "to", "tz", "where", "amount", "currency", "format"})
 REPORTS: dict[str, tuple[Callable[[CostReader, Wanted], ReportTable], frozenset[str]]] = {
     "showback": (_showback, _COMMON | {"units", "allocate"}),
@@ -103,6 +118,7 @@ REPORTS: dict[str, tuple[Callable[[CostReader, Wanted], ReportTable], frozenset[
     "trend": (_trend, _COMMON | {"unit"}),
     "compare": (_compare, _COMMON | {"against"}),
     "chargeback": (_chargeback, frozenset({"month", "by", "lines", "tz", "currency", "format"})),
+    "opportunities": (_opportunities, frozenset({"limit", "least", "dismissed", "currency", "format"})),
 }
 """What makes each report, and what it may be asked."""
 

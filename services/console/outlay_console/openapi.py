@@ -34,6 +34,11 @@ _PARAMETERS: Mapping[str, tuple[Document, str]] = {
     "against": (_TEXT, "The period to compare with, as `FROM..TO`. Default: the one before."),
     "month": (_TEXT, "The month of the statement: `2026-11`. Default: the last one that is over."),
     "lines": (_TEXT, "The dimension of the lines within each unit."),
+    "least": (
+        {"type": "number", "minimum": 0, "default": 1},
+        "Leave out savings below this amount a month.",
+    ),
+    "dismissed": (_YES, "Also what was dismissed or is done."),
 }
 _ABOUT = {
     "showback": ("Get cost by dimension", "What each value of the dimensions cost."),
@@ -44,6 +49,10 @@ _ABOUT = {
         "Why a period cost more or less: price, volume, mix, new and gone.",
     ),
     "chargeback": ("Get a statement of a month", "What each business unit is charged for a month."),
+    "opportunities": (
+        "Get possible savings",
+        "What the newest analysis found, the largest first. Savings overlap: do not add them up.",
+    ),
 }
 _PROBLEMS = {
     "400": "A parameter is invalid.",
@@ -86,6 +95,22 @@ _ROW: Document = {
 }
 
 
+_SAVING = {
+    "id": "55afbdab", "kind": "batch tier", "team": "growth", "project": "evals", "provider": "openai", "sku": "gpt-5",
+    "what": "send it as a batch", "saving_usd": "20", "monthly_usd": "85.714285714286", "share": "0.5", "events": 4210,
+    "check": "can it wait for hours?", "example": "evals/1#call-17", "examples": "evals/1#call-17", "status": "open",
+    "owner": "", "effort": "",
+}  # fmt: skip
+_EXAMPLES: Mapping[str, Document] = {
+    "opportunities": {
+        "report": "opportunities", "from": "2026-11-18T09:00:00+00:00", "to": "2026-11-25T09:00:00+00:00",
+        "events": 301_544, "rows": [_SAVING],
+        "notes": ["monthly amounts are extrapolated from 7.0 days of events", "savings overlap: do not add them up"],
+    },
+}  # fmt: skip
+"""Answers, by the name of the report."""
+
+
 @cache
 def document(reports: tuple[tuple[str, frozenset[str]], ...]) -> Document:
     """Build the document of `reports`: the name of each, and the parameters that it takes."""
@@ -114,6 +139,8 @@ def _operation(name: str, known: Iterable[str]) -> Document:
         "application/json": {"schema": {"$ref": "#/components/schemas/Report"}},
         "text/csv": {"schema": _TEXT},
     }
+    if name in _EXAMPLES:
+        answer["application/json"]["example"] = _EXAMPLES[name]
     return {
         "operationId": f"{name}Report",
         "tags": ["reports"],

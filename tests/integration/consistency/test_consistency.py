@@ -58,9 +58,8 @@ TABLE: dict[str, dict[str, str]] = {
         **_cells("budget_used charged_budget forecast interval effects", YES),
     },
     "read API": {
-        **_cells("today month charged by_team by_tag top unpriced estimated", ALL), "effects": YES,
+        **_cells("today month charged by_team by_tag top unpriced estimated savings", ALL), "effects": YES,
         **_cells("budget_used charged_budget forecast interval", "no: the budget status API answers it"),
-        **_cells("savings", "no: the read API has no report of savings"),
     },
     "budget status API": {
         **_cells("budget_used charged_budget forecast interval", ALL),
@@ -241,6 +240,8 @@ def test_savings_are_the_same_everywhere(system: System) -> None:
     names = [column.name for column in sheet.columns]
     reviewed = [row.values[names.index("saving_usd")] for row in sheet.rows]
     page = system.page("/opportunities")
+    api = SURFACES["read API"](system, "UTC")["savings"]
+    assert api == {row["id"]: Decimal(str(row["monthly_usd"])) for row in rows}
     for row in rows[:10]:
         saving, monthly = Decimal(str(row["saving_usd"])), Decimal(str(row["monthly_usd"]))
         assert f"{about(monthly)}</b>" in page, row

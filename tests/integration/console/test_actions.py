@@ -14,8 +14,9 @@ from outlay_console.domain.roles import Grant
 from outlay_kit.audit import AuditLog
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.settings import ClickHouseSettings
-from outlay_reports.adapters.savings import Decision, decisions, newest_savings
+from outlay_reports.adapters.savings import decisions, newest_savings
 from outlay_reports.money import usd
+from outlay_reports.savings import Decision
 
 pytestmark = pytest.mark.stack
 ACTIONS = "/alerts/a-acme/actions"

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from decimal import Decimal
+from typing import Any
 
 import jsonschema
 import pytest
@@ -15,6 +16,7 @@ from outlay.catalog import load_default
 from outlay.catalog.publish import publish
 from outlay.main import app
 from outlay_kit.clock import SystemClock
+from outlay_reports.savings import NO_ANALYSIS
 
 pytestmark = pytest.mark.stack
 SPAN = {"from": "2026-11-22", "to": "2026-11-24", "tz": "Europe/Berlin"}
@@ -75,6 +77,30 @@ async def test_a_month_is_charged_back_the_same(rig: Rig, stack: Stack) -> None:
     assert {row["line"] for row in said["rows"]} == {"own", "shared"}
 
 
+async def test_possible_savings_are_those_of_the_page_as_far_as_they_are_asked_for(rig: Rig) -> None:
+    async def ask(tenant: str = "acme", **params: str) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {rig.keys[tenant]}"}
+        async with rig.client() as client:
+            answer = await client.get("/api/v1/reports/opportunities", params=params, headers=headers)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    found = await ask()
+    (row,) = found["rows"]
+    assert (row["id"], row["provider"], row["status"]) == ("o-acme", "openai", "open")
+    assert (row["saving_usd"], row["monthly_usd"], row["share"]) == ("20", "200", "0.5")
+    assert "together at least $200 a month: the best way for each model or SKU" in found["notes"]
+    assert "prompt caching already saved $1.50 in this period" in found["notes"]
+    page = (await (await rig.logged_in()).get("/opportunities")).text
+    assert '<b class="mid">$200</b>' in page
+    assert (await ask(least="200"))["rows"] == [row]
+    assert (await ask(least="200.01"))["rows"] == []
+    assert [one["id"] for one in (await ask("globex"))["rows"]] == ["o-globex"]
+    empty = await ask("empty")
+    assert (empty["rows"], empty["notes"]) == ([], list(NO_ANALYSIS.notes))
+
+
 async def test_a_key_reads_its_own_tenant_whatever_is_asked(rig: Rig) -> None:
     async with rig.client() as client:
         for tenant in ("acme", "empty"):
@@ -116,6 +142,9 @@ async def test_without_a_key_nothing_is_said_and_keys_cannot_be_guessed_for_long
         ("showback?units=yes", 400, "units"), ("chargeback?month=november", 400, "is not a month"),
         ("nothing", 404, "no such report"),
         ("trend?unit=hour&from=2001-01-01", 400, "9,000"),
+        ("opportunities?least=-1", 400, "least is '-1'"), ("opportunities?least=1e9", 400, "least is '1e9'"),
+        ("opportunities?limit=0", 400, "limit"), ("opportunities?dismissed=1", 400, "dismissed is '1'"),
+        ("opportunities?from=7d", 400, "cannot be asked"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_answered_says_what_to_do(

@@ -174,7 +174,7 @@ def read_api(system: System, zone: str) -> Figures:
         def ask(report: str, **params: str) -> dict[str, Any]:
             answer = client.get(
                 f"/api/v1/reports/{report}",
-                params={"tz": zone, **params},
+                params=params if report == "opportunities" else {"tz": zone, **params},
                 headers={"authorization": f"Bearer {system.key}"},
             )
             assert answer.status_code == 200, answer.text
@@ -188,6 +188,7 @@ def read_api(system: System, zone: str) -> Figures:
             **_sheet_figures(whole),
             "by_tag": _by(ask("showback", by="tags.env", **{"from": month}), "tags.env"),
             "top": (top["user"], Decimal(top["cost_usd"])),
+            "savings": _savings(ask("opportunities", limit="1000", least="0")),
         }
         if zone == "UTC":
             compared = ask("compare", against=f"{BEFORE}..{BEFORE}", **{"from": AFTER, "to": AFTER})

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from outlay.cli.opportunities import savings_table
+from outlay.cli.opportunities import analysis_of
 from outlay_console.pages.opportunities import _row
 from outlay_pricer.opportunities.detector import CACHE, Opportunity
 from outlay_pricer.opportunities.search import Opportunities
-from outlay_reports.adapters.savings import distinct_savings, monthly_saving, saving_basis
 from outlay_reports.money import dollars
 from outlay_reports.report_table import Spent
+from outlay_reports.savings import distinct_savings, monthly_saving, saving_basis, savings_table
 from outlay_schemas.money import Exact
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -23,7 +23,7 @@ def shown(length: timedelta, saving: int) -> tuple[Decimal | None, Exact | None,
     assert row is not None
     finding = Opportunity(CACHE, ("acme", "growth", "p", "openai", "gpt-5"), saving, 10**15, 5, [("s", "e")])
     found = Opportunities([finding], 5, whole=True, since=since, until=NOW, cached=0)
-    sheet = savings_table(found, 10, 1.0, {})
+    sheet = savings_table(analysis_of(found, {}), 10, 1.0)
     cell = sheet.rows[0].values[[column.name for column in sheet.columns].index("monthly_usd")]
     assert cell is None or isinstance(cell, Spent)
     usd = None if row["monthly"] is None else Decimal(row["monthly"])

@@ -13,6 +13,7 @@ from outlay_kit.time_ranges import TimeRange
 from outlay_reports.alert_list import alert_statement
 from outlay_reports.conversion import Conversion
 from outlay_reports.range_sums import Query, Selection, conditions, sums, windows
+from outlay_reports.savings import NEWEST_ANALYSIS
 from outlay_reports.time_sql import between
 from outlay_schemas.events import Grain
 
@@ -144,17 +145,7 @@ ALERT_ACTIONS = """
 SELECT tenant, target, action, at, until, comment, actor FROM alert_actions FINAL
 WHERE tenant = {tenant:String} AND (until IS NULL OR until > toDateTime({now:UInt32}, 'UTC'))"""
 
-OPPORTUNITIES = """
-SELECT id, kind, team, project, provider, sku, recommendation, prerequisite, saving, cost, events,
-    toUnixTimestamp(since) AS low,
-    toUnixTimestamp(until) AS high, toUnixTimestamp(evaluated_at) AS looked, example_source, example_id,
-    if(d.status = '', 'open', d.status) AS status, d.effort AS effort, d.owner AS owner, d.reason AS reason,
-    d.who AS who
-FROM opportunities AS o
-LEFT JOIN (SELECT id, status, effort, owner, reason, by AS who FROM dismissals FINAL) AS d ON d.id = o.id
-WHERE tenant = {tenant:String}
-    AND evaluated_at = (SELECT max(evaluated_at) FROM opportunities WHERE tenant = {tenant:String})
-ORDER BY saving DESC, id"""
+OPPORTUNITIES = NEWEST_ANALYSIS
 
 CATALOGS = """
 SELECT revision, toUnixTimestamp(created_at) AS at, note,

@@ -7,7 +7,8 @@ from typing import Any
 from outlay_console.adapters.rollup_reader import Savings
 from outlay_console.domain.list_page import page_of
 from outlay_console.pages.request import Context, PageRequest
-from outlay_reports.adapters.savings import (
+from outlay_reports.money import share
+from outlay_reports.savings import (
     CLOSED,
     EFFORTS,
     STATUSES,
@@ -15,7 +16,6 @@ from outlay_reports.adapters.savings import (
     monthly_saving,
     saving_basis,
 )
-from outlay_reports.money import share
 from outlay_schemas.currency import Currency
 from outlay_schemas.money import PICO, to_pico, to_usd
 
