@@ -21,7 +21,7 @@ from outlay.local.state import LocalState, home_folder, login_links, running
 from outlay.local.system import LocalSystem, create_key
 from outlay_kit.clock import SystemClock
 from outlay_reports.money import counted
-from outlay_schemas.tenants import DEMO_TENANT
+from outlay_schemas.tenants import DEMO_TENANT, alert_note
 
 
 def demo(
@@ -126,7 +126,7 @@ def _show(figures: dict[str, Any], system: LocalState, ours: LocalSystem | None)
         f"{sums} {'[green]✓ equal to the last digit[/]' if same else '[red]✗ they differ[/]'}",
         f"{figures['unpriced']:,} events are unpriced (no price for their model); unpriced is not free",
         f"{counted(figures['alerts'], 'alert')}; event → rollup p99 {'unknown' if p99 is None else f'{p99:,} ms'}",
-        f"alerts of the demo (tenant {DEMO_TENANT}) are only shown: none is sent to your channels",
+        alert_note(DEMO_TENANT),
     ]
     out.print(Panel("\n".join(lines), title="result", border_style="green" if same and whole else "red"))
     where = [

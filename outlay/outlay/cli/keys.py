@@ -19,7 +19,7 @@ from outlay.local.state import home_folder, keys_path
 from outlay_kit.audit import AuditError
 from outlay_kit.clock import SystemClock
 from outlay_kit.keys import SCOPES, ApiKey, KeyFile, KeyFileError, Limits
-from outlay_schemas.tenants import DEMO_TENANT
+from outlay_schemas.tenants import alert_note
 
 Scope = StrEnum("Scope", SCOPES)  # type: ignore[misc] # typer takes a list of no literals
 app = App("keys", "Create, list, revoke and rotate API keys.")
@@ -62,8 +62,8 @@ def create(
     limits = Limits(requests_per_minute, events_per_minute, **_quotas(quota or []))
     with _file(keys_file) as (file, now):
         key = file.create(tenant, scopes, now, name, limits)  # type: ignore[arg-type] # checked by `create`
-    if tenant == DEMO_TENANT:
-        warn(f"the tenant {tenant} is the demo's: its alerts are sent to no channel")
+    if kept := alert_note(tenant):
+        warn(kept)
     _print_key(key, as_json, tenant=tenant, scopes=scopes)
 
 

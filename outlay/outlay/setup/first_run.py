@@ -12,6 +12,7 @@ from outlay_console.adapters.rollup_reader import Freshness, RollupReader
 from outlay_console.pages.request import Dependencies
 from outlay_kit.keys import KeyFile, KeyFileError
 from outlay_schemas.catalog import Catalog
+from outlay_schemas.tenants import alert_note
 
 _NAME = "first run"
 
@@ -56,6 +57,7 @@ class FirstRun:
         steps = {part: self._has(asked, known, part) for part in ("budgets", "channels", "owners")}
         return self._guarded.show(
             asked, "setup_start", 400 if problem else 200, part="start", key=key, problem=problem,
+            warning=alert_note(asked.session.tenant),
             arrived=fresh.newest is not None, url=self._deps.settings.ingest_url, now=self._deps.clock.now(),
             steps={part: done for part, done in steps.items() if asked.operator or part in OWN},
         )  # fmt: skip

@@ -16,6 +16,7 @@ from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.keys import SCOPES, ApiKey, KeyFile, KeyFileError
 from outlay_kit.telemetry import get_logger
+from outlay_schemas.tenants import DEMO_TENANT, alert_note
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -58,7 +59,7 @@ class KeyPages:
             key = await self._file(asked, lambda file: file.create(tenant, scopes, self._clock.now(), name))
         except KeyFileError as error:
             return await self._page(asked, str(error), form=form)
-        return await self._page(asked, created=key)
+        return await self._page(asked, created=key, note=alert_note(tenant))
 
     async def revoke(self, asked: Asked) -> Response:
         """Revoke a key; services refuse it within a second."""
@@ -80,12 +81,19 @@ class KeyPages:
         return RedirectResponse("/setup/keys", 303)
 
     async def _page(
-        self, asked: Asked, problem: str = "", *, created: str = "", form: dict[str, str] | None = None
+        self,
+        asked: Asked,
+        problem: str = "",
+        *,
+        created: str = "",
+        note: str = "",
+        form: dict[str, str] | None = None,
     ) -> Response:
         found = sorted(await self._seen(asked), key=lambda key: key.created, reverse=True)
         return self._guarded.show(
             asked, "setup_keys", 400 if problem else 200, part="keys", keys=found, scopes=SCOPES, created=created,
-            problem=problem, form=form or {}, tenant=asked.session.tenant,
+            problem=problem, form=form or {}, tenant=asked.session.tenant, note=note,
+            warning=alert_note(DEMO_TENANT if asked.operator else asked.session.tenant),
         )  # fmt: skip
 
     async def _seen(self, asked: Asked) -> list[ApiKey]:

@@ -9,12 +9,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-from tests.support.console_routes import addresses
+from tests.support.console_routes import NOW, addresses
 from tests.support.setup_rig import SetupRig
 
 from outlay.catalog import load
 from outlay.catalog.publish import same_content
 from outlay_console.domain.roles import LEAST, ROLES, Role, covers
+from outlay_schemas.tenants import alert_note
 
 BUDGET = {"f.id": "growth", "f.name": "Growth", "f.amount": "5000", "f.scope": "team: growth"}
 
@@ -254,6 +255,26 @@ async def test_a_key_is_shown_once_and_works_until_it_is_revoked(rig: SetupRig) 
     assert rig.ring.authenticate(key) is None
     none: Any = await rig.client.post("/setup/keys/create", data={"name": "x"})
     assert none.status_code == 400
+
+
+async def test_where_a_key_of_the_demo_is_made_the_page_says_that_its_alerts_stay(rig: SetupRig) -> None:
+    said = f"Note: {alert_note('demo')}."
+    for admin in ("default", "globex"):
+        rig.log_in_as("admin", admin, name="kim")
+        assert (said in (await rig.client.get("/setup/keys")).text) == (admin == "default"), (
+            "who may name a tenant"
+        )
+        assert said not in (await rig.client.get("/setup/start")).text
+    rig.log_in_as("admin", "default", name="kim")
+    for tenant, more in (("demo", 1), ("acme", 0)):
+        made = await rig.client.post("/setup/keys/create", data={"tenant": tenant, "scope.read": "1"})
+        assert made.text.count(said) == 1 + more
+    own = rig.file.create("demo", ("read", "admin"), NOW)
+    rig.ring.refresh()
+    rig.client.cookies.clear()
+    assert (await rig.client.post("/login", data={"key": own})).status_code == 303
+    for path in ("/setup/keys", "/setup/start"):
+        assert said in (await rig.client.get(path)).text
 
 
 async def test_the_first_run_has_a_key_in_every_line_and_says_whether_an_event_came(rig: SetupRig) -> None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from outlay_schemas.alerts import SEVERITY_RANK, Alert
 from outlay_schemas.catalog.channels import Channel, Digest, Route, RouteMatch
-from outlay_schemas.tenants import DEMO_TENANT
+from outlay_schemas.tenants import sends_alerts
 
 BUILTIN = ("bus", "console")
 """Names of the channels that always exist and lead to no person: the topic `cost.alerts`, and the log."""
@@ -49,7 +49,7 @@ def deliveries(
     `channels` get it now; `routed` are the others.
     """
     every = dict.fromkeys(channels, alert.at) | dict(routed)
-    if alert.tenant != DEMO_TENANT:
+    if sends_alerts(alert.tenant):
         return every
     return {name: at for name, at in every.items() if name in BUILTIN}
 
