@@ -12,8 +12,9 @@ from tests.support.console_routes import Rig as ConsoleRig
 
 from outlay.catalog.diff import changes
 from outlay.catalog.publish import ConflictError
-from outlay.setup.desk import Desk, Plan, Revision
+from outlay.setup.desk import REVISIONS, Desk, Plan, Revision
 from outlay.setup.routes import more
+from outlay_console.domain.list_page import ListPage, page_of
 from outlay_console.domain.roles import ROLES, Grant
 from outlay_console.settings import OidcSettings
 from outlay_kit.clock import FakeClock
@@ -62,8 +63,9 @@ class MemoryDesk(Desk):
         self.kept.append(new.model_copy(update=stamp))
         return after + 1
 
-    def revisions(self, most: int = 100) -> list[Revision]:
-        return [Revision(c.revision, c.created_at, c.author, c.note) for c in reversed(self.kept)]
+    def revisions(self, after: int = 0) -> ListPage[Revision]:
+        found = [Revision(c.revision, c.created_at, c.author, c.note) for c in reversed(self.kept)]
+        return page_of(found, after, REVISIONS, "the newest first")
 
     def revision(self, number: int) -> Catalog | None:
         return next((one for one in self.kept if one.revision == number), None)

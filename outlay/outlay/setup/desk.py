@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from outlay.catalog.diff import Change, changes
 from outlay.catalog.publish import CatalogTopic
+from outlay_console.domain.list_page import ListPage
 from outlay_kit.catalog_feed import CatalogFeed
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
@@ -36,6 +37,8 @@ _EVENTS = 50_000
 _PRICED = frozenset({"owners"})
 """Parts that change what events cost, or whose they are."""
 _PATIENCE = 5.0
+REVISIONS = 100
+"""Revisions of a page."""
 _SEEN = 5
 """The newest revisions, which are there before the ledger keeps them."""
 
@@ -144,19 +147,24 @@ class Desk:
             self._clock.sleep(0.05)
         return revision
 
-    def revisions(self, most: int = 100) -> list[Revision]:
-        """Return the newest revisions first. The one in force may be missing for a second."""
+    def revisions(self, after: int = 0) -> ListPage[Revision]:
+        """Return the revisions after the first `after`, the newest first; the first page where there are not so many.
+        The one in force may not be stored for a second."""
         with self._one_at_a_time:
             rows = self._clickhouse.rows(
-                "SELECT revision, created_at, note, JSONExtractString(body, 'author') AS author"
-                " FROM catalogs ORDER BY revision DESC LIMIT 1 BY revision LIMIT {most:UInt32}",
-                {"most": most},
+                "SELECT revision, created_at, note, JSONExtractString(body, 'author') AS author,"
+                " (SELECT uniqExact(revision) FROM catalogs) AS stored"
+                " FROM catalogs ORDER BY revision DESC LIMIT 1 BY revision LIMIT {most:UInt32} OFFSET {after:UInt64}",
+                {"most": REVISIONS, "after": after},
             )
+        if after and not rows:
+            return self.revisions()
         found = [Revision(row["revision"], row["created_at"], row["author"], row["note"]) for row in rows]
-        now = self.current()
-        if now is not None and all(one.revision != now.revision for one in found):
-            found.insert(0, Revision(now.revision, now.created_at, now.author, now.note))
-        return found
+        count, now = rows[0]["stored"] if rows else 0, self.current()
+        if not after and now is not None and all(one.revision < now.revision for one in found[:1]):
+            found = [Revision(now.revision, now.created_at, now.author, now.note), *found][:REVISIONS]
+            count += 1
+        return ListPage(found, after, count, REVISIONS, "the newest first")
 
     def revision(self, number: int) -> Catalog | None:
         """Return a revision as it was published; None if it is not kept, or this release cannot read it."""

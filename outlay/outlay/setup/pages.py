@@ -21,6 +21,7 @@ from outlay.catalog.yaml_files import Problem
 from outlay.setup import forms
 from outlay.setup.desk import DAYS, Desk
 from outlay.setup.guard import Asked, Audit, Guarded
+from outlay_console.domain.list_page import after_in
 from outlay_console.web import one_line, read_form
 from outlay_kit.clock import Clock
 from outlay_schemas.catalog import Catalog
@@ -127,10 +128,8 @@ class CatalogPages:
 
     async def history(self, asked: Asked) -> Response:
         """Show the revisions with author and time."""
-        found = await asyncio.to_thread(self._desk.revisions)
-        return self._guarded.show(
-            asked, "setup_history", part="history", revisions=found, now=self._clock.now()
-        )
+        page = await asyncio.to_thread(self._desk.revisions, after_in(asked.request.query_params))
+        return self._guarded.show(asked, "setup_history", part="history", page=page, now=self._clock.now())
 
     async def revision(self, asked: Asked) -> Response:
         """Show what a revision changed."""

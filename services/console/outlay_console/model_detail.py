@@ -44,8 +44,8 @@ async def read_model(
     """Return what is known of a provider and SKU. `span`: in which what was spent is summed; `chosen`: provider, SKU
     and price book to compare with, each may be empty. Raises Retryable."""
     reader = rollups.reader
-    totals, revisions = await asyncio.gather(
-        rollups.totals({"": Selection(span, filters_of(*names))}), history.read(reader.tenant)
+    totals, (revisions, older) = await asyncio.gather(
+        rollups.totals({"": Selection(span, filters_of(*names))}), history.newest(reader.tenant)
     )
     cases: Sequence[WhatIf] = ()
     if totals[""].events:
@@ -53,7 +53,9 @@ async def read_model(
             lambda store: price_list.what_if(store.rows, reader.tenant, names, span, chosen)
         )
     return ModelDetail(
-        await asyncio.to_thread(read_prices, price_list, (reader.tenant, *names), now, revisions),
+        await asyncio.to_thread(
+            read_prices, price_list, (reader.tenant, *names), now, revisions, older=older
+        ),
         totals[""],
         cases,
     )

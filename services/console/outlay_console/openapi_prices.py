@@ -44,6 +44,7 @@ _MODEL_EXAMPLE = {
     "prices": [_SET_EXAMPLE],
     "by_date": [],
     "by_revision": [{"revision": 7, "at": "2026-11-23T09:00:00Z", "note": "by kim", "prices": [_SET_EXAMPLE]}],
+    "older_revisions": False,
     "spent": {
         "from": "2026-10-27T00:00:00Z", "to": "2026-11-26T00:00:00Z", "cost_usd": "12.0375", "charged_usd": "12.0375",
         "events": 4210, "unpriced_events": 0, "estimated_events": 0,
@@ -107,13 +108,14 @@ SCHEMAS: Document = {
     "Model": {
         "type": "object",
         "description": "What is known of a model or SKU.",
-        "required": ["provider", "sku", "prices", "by_date", "by_revision", "spent", "what_if"],
+        "required": ["provider", "sku", "prices", "by_date", "by_revision", "older_revisions", "spent", "what_if"],
         "properties": {
             "provider": _text("As asked; empty: any."),
             "sku": _text("As asked."),
             "prices": _list("PriceSet", "In force now. The first whose conditions an event meets prices it."),
             "by_date": _list("PriceChange", "Changes by the dates of the catalog in force, the newest first."),
-            "by_revision": _list("PriceChange", "Changes by revisions of the catalog, the newest first."),
+            "by_revision": _list("PriceChange", "Changes by the newest revisions of the catalog, the newest first."),
+            "older_revisions": {"type": "boolean", "description": "Whether older revisions were not compared."},
             "spent": _ref("Spent"),
             "what_if": _list("WhatIf", "The same usage with other prices. Empty without usage."),
         },

@@ -119,6 +119,7 @@ def _detail(found: ModelDetail, span: TimeRange) -> Json:
             _given({"revision": revision.revision, "at": _time(revision.at), "note": revision.note}) | _then(one)
             for revision, one in prices.by_revision
         ],
+        "older_revisions": prices.older,
         "spent": {
             "from": _time(span.start), "to": _time(span.end), "cost_usd": _usd(spent.cost),
             "charged_usd": _usd(spent.charged), "events": spent.events, "unpriced_events": spent.unpriced,

@@ -5,9 +5,12 @@
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import httpx
+import msgspec
 import pytest
 from tests.support.console_rig import NOW, Rig, make
 from tests.support.console_routes import addresses
@@ -19,6 +22,8 @@ from outlay_aggregator.domain.windows import Window
 from outlay_aggregator.settings import Settings
 from outlay_console.app import Console
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_schemas.catalog import FxRate
+from outlay_schemas.currency import Currency, rounded
 
 pytestmark = pytest.mark.stack
 DATABASE = "console_full"
@@ -136,7 +141,7 @@ async def test_every_page_answers_is_small_and_says_what_it_leaves_out(
 def sums(page: str) -> dict[str, Decimal]:
     """Return the exact costs below the table of Explore, and of its rows together."""
     body, _, foot = page.partition('data-tools="explore"')[2].partition("<tfoot>")
-    cost = r'<td class="num" title="\$([\d.,]+)">'
+    cost = r'<td class="num" title="[$€]([\d.,]+)">'
     found = {
         name: _amount(text) for name, text in re.findall(rf'muted">(\w+)[^<]*</th>.*?{cost}', foot, re.DOTALL)
     }
@@ -165,3 +170,42 @@ async def test_all_rows_are_reached_and_each_page_is_the_total(rig: Rig, client:
     assert sums(second)["rows"] == first["shown"]
     assert "Rows <span data-first>99,901</span>\u2013100,001 of 100,001" in last
     assert "data-more" not in last
+
+
+RATES = tuple(
+    FxRate.model_validate({"currency": "EUR", "usd": usd, **when})
+    for usd, when in (("1.1", {"to": NOW.replace(hour=6, minute=0, second=0)}),
+                      ("1.3", {"from": NOW.replace(hour=6, minute=0, second=0)}))
+)  # fmt: skip
+
+
+async def test_the_pages_of_converted_rows_add_up_to_the_converted_total(rig: Rig) -> None:
+    """The rate changes within the day, and neither it nor any amount divides evenly."""
+    known = rig.dependencies.catalog()
+    assert known is not None
+    dependencies = replace(rig.dependencies, catalog=lambda: msgspec.structs.replace(known, fx=RATES))
+    euros = Currency("EUR", RATES)
+    today = NOW.replace(hour=0, minute=0, second=0)
+    whole = sum(
+        (Decimal(e.cost or 0) * _factor(euros, e.time) for e in rig.events if today <= e.time < NOW),
+        Decimal(0),
+    )
+    for number in range(PRICED):
+        whole += Decimal(number + 1) / 1_000_000 * _factor(euros, today + timedelta(seconds=number % SECONDS))
+    address = "/explore?range=today&by=tags.seat&currency=EUR"
+    client = await replace(rig, dependencies=dependencies).logged_in("kim")
+    pages = [sums((await client.get(f"{address}&after={after}")).text) for after in (0, 200, 94_900, 100_000)]
+    for page in pages:
+        assert page["total"] == rounded(whole)
+    first, second, late, last = pages
+    assert second["rows"] == first["shown"]
+    for page in (first, second, late):  # the difference that rounding each row makes is in what is left
+        assert page.get("rows", 0) + page["shown"] + page["everything"] == page["total"]
+        assert page["shown"] > 0
+    assert abs(last["rows"] + last["shown"] - last["total"]) <= Decimal("0.5e-12") * (USERS + 1)
+
+
+def _factor(currency: Currency, at: datetime) -> Decimal:
+    factor = currency.factor(at)
+    assert factor is not None
+    return factor

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from typing import Any
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from outlay_console.adapters.readers import Readers
-from outlay_console.domain.history import Revision
-from outlay_console.domain.queries import CATALOGS
+from outlay_console.domain.history import CatalogChange, Revision, changes
+from outlay_console.domain.list_page import ListPage
+from outlay_console.domain.queries import CATALOGS, REVISIONS
 from outlay_schemas.catalog.people import Split
 from outlay_schemas.catalog.price_books import PriceBook, fits_any, price_books_of
 from outlay_schemas.catalog.terms import FxRate
@@ -79,7 +81,10 @@ def read_catalog_view(data: bytes) -> tuple[int, CatalogView]:
     return parts.revision, shown
 
 
-_MOST = 30
+ROWS = 30
+"""Revisions of a page, and those that are compared for one model."""
+_KEPT = 600
+"""Most revisions in memory; any other is read again."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -94,7 +99,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class CatalogHistory:
-    """The newest revisions of the catalog."""
+    """The revisions of the catalog, the newest first."""
 
     def __init__(self, readers: Readers, operator: str) -> None:
         """`operator`: the tenant that may read the notes of revisions. They are about all tenants."""
@@ -102,21 +107,35 @@ class CatalogHistory:
         self._operator = operator
         self._known: dict[int, Stored] = {}
 
-    async def read(self, tenant: str) -> list[Revision]:
-        """Return what a tenant may see of the newest revisions, the newest first; each is read once. Raises
-        Retryable."""
-        rows = await self._readers.shared(CATALOGS, after=max(self._known, default=0))
-        for row in rows:
-            at = datetime.fromtimestamp(row["at"], UTC)
-            price_books = {
-                name: (version, frozenset(tenants)) for name, version, tenants in row["price_books"]
+    async def page(self, tenant: str, after: int) -> ListPage[CatalogChange]:
+        """Return the revisions after the first `after`, as a tenant may see them, each with what it changed; the first
+        page where there are not so many. Raises Retryable."""
+        stored, count = await self._read(after, ROWS + 1)  # the last one is what the one above it changed
+        if after and not stored:
+            return await self.page(tenant, 0)
+        shown = changes([self._of_tenant(one, tenant) for one in stored])[:ROWS]
+        return ListPage(shown, after, count, ROWS, "the newest first")
+
+    async def newest(self, tenant: str) -> tuple[list[Revision], bool]:
+        """Return the newest revisions, as a tenant may see them, and whether there are older ones. Raises Retryable."""
+        stored, count = await self._read(0, ROWS)
+        return [self._of_tenant(one, tenant) for one in stored], count > len(stored)
+
+    async def _read(self, after: int, most: int) -> tuple[list[Stored], int]:
+        """Return some revisions, the newest first, and how many there are. Each is read once: a catalog is large."""
+        rows = await self._readers.shared(REVISIONS, after=after, most=most)
+        numbers = [row["revision"] for row in rows]
+        found = {number: self._known[number] for number in numbers if number in self._known}
+        if missing := [number for number in numbers if number not in found]:
+            read = {
+                row["revision"]: _stored(row)
+                for row in await self._readers.shared(CATALOGS, revisions=missing)
             }
-            self._known[row["revision"]] = Stored(
-                row["revision"], at, row["note"], row["rates"].strip(), price_books
-            )
-        newest = sorted(self._known, reverse=True)[:_MOST]
-        self._known = {revision: self._known[revision] for revision in newest}
-        return [self._of_tenant(one, tenant) for one in self._known.values()]
+            found |= read
+            self._known |= read
+            for number in list(self._known)[:-_KEPT]:
+                del self._known[number]
+        return [found[number] for number in numbers if number in found], rows[0]["stored"] if rows else 0
 
     def _of_tenant(self, one: "Stored", tenant: str) -> Revision:
         price_books = {
@@ -125,3 +144,9 @@ class CatalogHistory:
         return Revision(
             one.revision, one.at, one.note if tenant == self._operator else "", one.rates, price_books
         )
+
+
+def _stored(row: Mapping[str, Any]) -> Stored:
+    price_books = {name: (version, frozenset(tenants)) for name, version, tenants in row["price_books"]}
+    at = datetime.fromtimestamp(row["at"], UTC)
+    return Stored(row["revision"], at, row["note"], row["rates"].strip(), price_books)

@@ -43,7 +43,8 @@ class ScheduledPrice:
 
 
 def changes(revisions: Sequence[Revision]) -> list[CatalogChange]:
-    """Return what each catalog changed, the newest first. `revisions` are the newest first."""
+    """Return what each catalog changed, the newest first. `revisions` are the newest first; the last one is the oldest
+    that there is."""
     found = [CatalogChange(new, _differences(old, new)) for new, old in itertools.pairwise(revisions)]
     return found + [CatalogChange(last, ["oldest revision on record"]) for last in revisions[-1:]]
 
@@ -58,7 +59,7 @@ def _differences(old: Revision, new: Revision) -> list[str]:
     return what
 
 
-def scheduled_prices(price_books: Sequence[PriceBook], limit: int = 50) -> list[ScheduledPrice]:
+def scheduled_prices(price_books: Sequence[PriceBook]) -> list[ScheduledPrice]:
     """Return prices that follow another one in time, the newest first; those that are still to come too."""
     found = []
     for book, rule in ((one, rule) for one in price_books for rule in one.rules):
@@ -70,7 +71,7 @@ def scheduled_prices(price_books: Sequence[PriceBook], limit: int = 50) -> list[
             sku, source = ", ".join(rule.sku), new.source or book.source
             if new.starts is not None:
                 found.append(ScheduledPrice(book.name, rule.id, sku, new.starts, source, lines))
-    return sorted(found, key=lambda one: one.starts, reverse=True)[:limit]
+    return sorted(found, key=lambda one: one.starts, reverse=True)
 
 
 def _price(price: object) -> str:

@@ -1,6 +1,6 @@
 """One page of a list that is longer than a page shows: pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -16,19 +16,30 @@ class ListPage(Generic[T]):
     """How many entries come before these."""
     count: int
     """How many entries the list has."""
+    size: int
+    """Most entries of a page."""
     order: str
     """By what it is sorted, for people."""
-    previous: int | None
-    """How many entries come before the page before; None: this is the first."""
-    next: int | None
-    """How many entries come before the next page; None: this is the last."""
+
+    @property
+    def previous(self) -> int | None:
+        """How many entries come before the page before; None: this is the first."""
+        return max(0, self.after - self.size) if self.after else None
+
+    @property
+    def next(self) -> int | None:
+        """How many entries come before the next page; None: this is the last."""
+        end = self.after + len(self.entries)
+        return end if end < self.count else None
 
 
 def page_of(every: Sequence[T], after: int, size: int, order: str) -> ListPage[T]:
     """Return the `size` entries after the first `after`; the first page where the list is not that long."""
     after = after if after < len(every) else 0
-    end = after + size
-    return ListPage(
-        every[after:end], after, len(every), order,
-        max(0, after - size) if after else None, end if end < len(every) else None,
-    )  # fmt: skip
+    return ListPage(every[after : after + size], after, len(every), size, order)
+
+
+def after_in(params: Mapping[str, str], name: str = "after") -> int:
+    """Return how many entries of a list come before the page that an address asks for."""
+    text = params.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0

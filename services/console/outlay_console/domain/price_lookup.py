@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby, islice
+from itertools import groupby
 
 from outlay_console.domain.history import Revision
 from outlay_console.domain.model_prices import Price, PriceList, PricesAt, PriceSet, changed
@@ -34,6 +34,8 @@ class ModelPrices:
     """In force now, in the order in which they are tried."""
     by_date: Sequence[PricesAt]
     by_revision: Sequence[tuple[Revision, PricesAt]]
+    older: bool
+    """Whether there are catalogs before those that were compared."""
 
 
 def search_prices(
@@ -55,14 +57,18 @@ def _first(sets: Sequence[PriceSet]) -> Sequence[Price]:
 
 
 def read_prices(
-    price_list: PriceList, names: tuple[str, str, str], now: datetime, revisions: Sequence[Revision]
+    price_list: PriceList,
+    names: tuple[str, str, str],
+    now: datetime,
+    revisions: Sequence[Revision],
+    *,
+    older: bool,
 ) -> ModelPrices:
-    """Return the prices of a SKU. `names`: tenant, provider, SKU; `revisions`: of the catalog, the newest first. Raises
-    Retryable."""
+    """Return the prices of a SKU. `names`: tenant, provider, SKU; `revisions`: the newest of the catalog, the newest
+    first; `older`: whether there are more. Raises Retryable."""
     shown, dates = price_list.prices(*names, now), price_list.dates(*names)
-    return ModelPrices(
-        shown, _by_date(price_list, names, dates), _by_revision(price_list, names, shown, revisions)
-    )
+    by_revision, more = _by_revision(price_list, names, shown, revisions)
+    return ModelPrices(shown, _by_date(price_list, names, dates), by_revision, older or more)
 
 
 def _by_date(price_list: PriceList, names: tuple[str, str, str], dates: Sequence[datetime]) -> list[PricesAt]:
@@ -76,16 +82,16 @@ def _by_revision(
     names: tuple[str, str, str],
     shown: Sequence[PriceSet],
     revisions: Sequence[Revision],
-) -> list[tuple[Revision, PricesAt]]:
-    """Return the revisions, the newest first, that changed a price of a SKU; of those whose price data differ."""
+) -> tuple[list[tuple[Revision, PricesAt]], bool]:
+    """Return the revisions, the newest first, that changed a price of a SKU; of those whose price data differ, and
+    whether some of these were left out."""
     lists = {one.book for one in shown}
     alike = groupby(revisions, lambda one: (one.rates, [one.price_books.get(name) for name in sorted(lists)]))
-    read = [
-        list(some)[-1] for _, some in islice(alike, _REVISIONS)
-    ]  # the newest come first: when it came into force
+    differ = [list(some)[-1] for _, some in alike]  # the newest come first: when it came into force
+    read = differ[:_REVISIONS]
     found = []
     for one in read:
         with suppress(LookupError):  # it is not kept, or was written by another release
             found.append(PricesAt(one.at, price_list.prices(*names, one.at, one.revision)))
     by_time = {one.at: one for one in read}
-    return [(by_time[one.at], one) for one in changed(found) if one.at is not None]
+    return [(by_time[one.at], one) for one in changed(found) if one.at is not None], len(differ) > len(read)

@@ -155,9 +155,13 @@ SELECT revision, toUnixTimestamp(created_at) AS at, note,
             t -> if(empty(t), ['*'], t),
             arrayMap(r -> JSONExtract(r, 'where', 'tenant', 'Array(String)'), JSONExtractArrayRaw(b, 'rules'))))))),
         JSONExtractArrayRaw(body, 'price_books')) AS price_books
-FROM catalogs WHERE revision > {after:UInt64} ORDER BY revision DESC LIMIT 1 BY revision LIMIT 30"""
+FROM catalogs WHERE revision IN {revisions:Array(UInt64)} ORDER BY revision DESC LIMIT 1 BY revision"""
 
-SHARED = frozenset({CATALOGS})
+REVISIONS = """
+SELECT revision, count() OVER () AS stored FROM (SELECT DISTINCT revision FROM catalogs)
+ORDER BY revision DESC LIMIT {most:UInt32} OFFSET {after:UInt64}"""
+
+SHARED = frozenset({CATALOGS, REVISIONS})
 """Queries about the installation rather than a tenant: every tenant may see the sources of prices that are
 for it."""
 

@@ -33,6 +33,7 @@ async def model(request: PageRequest) -> Context:
         "spent": found.spent,
         "by_date": found.prices.by_date,
         "by_revision": found.prices.by_revision,
+        "older": found.prices.older,
     }
 
 

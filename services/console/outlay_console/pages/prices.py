@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
-from outlay_console.domain.history import changes, scheduled_prices
+from outlay_console.domain.history import scheduled_prices
+from outlay_console.domain.list_page import after_in, page_of
 from outlay_console.domain.model_prices import PriceList
 from outlay_console.domain.price_lookup import LONGEST_SEARCH, search_prices
 from outlay_console.domain.queries import UNPRICED
@@ -16,6 +17,8 @@ from outlay_schemas.catalog.freshness import oldest_check, stale_book, stale_rat
 
 _LOOK_BACK = timedelta(days=30)
 _ON_A_PAGE = 20
+ROWS = 50
+"""Price books of a page, and scheduled prices."""
 
 
 async def prices(request: PageRequest) -> Context | Response:
@@ -36,20 +39,24 @@ async def prices(request: PageRequest) -> Context | Response:
             if named := _named(found, text):
                 return RedirectResponse("/prices/model?" + urlencode(named), 303)
         return searched | await _search(request, price_list, text)
-    unpriced, revisions = await asyncio.gather(
-        request.rollups.rows(UNPRICED, request.now - _LOOK_BACK), request.deps.history.read(request.tenant)
+    unpriced, history = await asyncio.gather(
+        request.rollups.rows(UNPRICED, request.now - _LOOK_BACK),
+        request.deps.history.page(request.tenant, after_in(request.params, "history")),
     )
     catalog = request.catalog
-    price_books = catalog.price_books if catalog else ()
+    every = catalog.price_books if catalog else ()
+    price_books = page_of(every, after_in(request.params, "price_books"), ROWS, "in the order of the catalog")
+    scheduled = scheduled_prices(every)
     rates = catalog.rates if catalog else None
     return searched | {
         "unpriced": unpriced,
         "days": _LOOK_BACK.days,
-        "changes": changes(revisions),
-        "dated": scheduled_prices(price_books),
+        "history": history,
+        "price_books": price_books,
+        "scheduled": page_of(scheduled, after_in(request.params, "scheduled"), ROWS, "the latest first"),
         "models_old": bool(rates and stale_rates(rates.source, rates.date, request.now)),
-        "old": {book.name for book in price_books if stale_book(book, request.now)},
-        "checked": {book.name: oldest_check(book, request.now) for book in price_books},
+        "old": {book.name for book in price_books.entries if stale_book(book, request.now)},
+        "checked": {book.name: oldest_check(book, request.now) for book in price_books.entries},
     }
 
 

@@ -14,6 +14,7 @@ from outlay_console.adapters.forecasts import Forecasts
 from outlay_console.adapters.kafka import ConsumerLag, EventTail
 from outlay_console.adapters.readers import Readers
 from outlay_console.adapters.rollup_reader import Freshness, RollupReader
+from outlay_console.domain.list_page import after_in
 from outlay_console.domain.model_prices import PriceList
 from outlay_console.domain.view import View
 from outlay_console.sessions import Session, Sessions
@@ -74,9 +75,8 @@ class PageRequest:
 
     @property
     def after(self) -> int:
-        """How many entries of a list come before the page that is asked for."""
-        text = self.params.get("after", "")
-        return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+        """How many entries of the page's list come before those that are asked for."""
+        return after_in(self.params)
 
     async def view_shown(self, fresh: Freshness | None = None) -> View:
         """Return the view; without a range in the address, the smallest that shows everything, a day at most."""

@@ -48,9 +48,10 @@ function tools(table) {
     table.classList.toggle("searched", Boolean(text));
   };
   search.addEventListener("input", find);
-  const covers = Object.assign(document.createElement("p"), { className: "small muted", textContent: "Sorting and search cover the rows shown. The filter “contains” covers all." });
+  const section = table.closest("section");
+  const covers = Object.assign(document.createElement("p"), { className: "small muted", textContent: `Sorting and search cover the rows shown.${section.querySelector("[data-total]") ? " The filter “contains” covers all." : ""}` });
   const cover = () => {
-    covers.hidden = !table.closest("section").querySelector("[data-more], [data-previous]");
+    covers.hidden = !section.querySelector("[data-more], [data-previous], .pager");
     search.placeholder = covers.hidden ? "Search this table" : "Search the rows shown";
     search.setAttribute("aria-label", search.placeholder);
   };
