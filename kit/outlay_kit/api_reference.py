@@ -49,7 +49,7 @@ def _page(document: Document) -> Iterator[str]:
 <link rel="stylesheet" href="/docs.css">
 <main>
 <h1>{escape(info["title"])} API <small>{escape(info["version"])}</small></h1>
-<p>{escape(info["description"])}</p>
+<p>{_text(info["description"])}</p>
 <p>Send a key with each request: <code>Authorization: Bearer out_live_…</code> or <code>X-API-Key</code>.
 <code>outlay keys create</code> makes one. For tools: <a href="/openapi.json">openapi.json</a> (OpenAPI
 {escape(document["openapi"])}).</p>

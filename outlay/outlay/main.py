@@ -12,7 +12,7 @@ from outlay.cli.help import App
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
         "up": ("stack:up", "Start Kafka, ClickHouse and all services in the background."),
-        "down": ("stack:down", "Stop the system of this machine. Its data stays."),
+        "down": ("stack:down", "Stop Outlay on this machine. Its data is kept."),
         "status": ("stack:status", "Show each process: health, lag, memory, and its address."),
         "demo": ("demo:demo", "Start the system and stream a real trace of LLM calls through it."),
         "open": ("local_view:open_console", "Open the console, or an alert, in the browser."),
@@ -29,7 +29,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "forecast": ("forecast:forecast", "Forecast this month and each budget, or any series."),
         "opportunities": ("opportunities:opportunities", "Show possible savings."),
         "note": ("notes:note", "Mark a moment on the charts of the console."),
-        "review": ("review:review", "Review a week on one page."),
+        "review": ("review:review", "Summarize a week on one page."),
         "query": ("reports:query", "Run SQL on your cost data."),
         "export": ("export:app", "Export the ledger in FOCUS."),
     },
@@ -37,7 +37,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "price": ("price:price", "Price usage events offline."),
         "explain": ("reprice:explain", "Show why an event costs what it costs."),
         "catalog": ("catalog:app", "Check, compare, publish and show the catalog."),
-        "reprice": ("reprice:reprice", "Price past events again by the catalog in force."),
+        "reprice": ("reprice:reprice", "Price past events again with the catalog in force."),
     },
     "Alerts": {
         "budgets": ("alerts:budgets", "Show each budget: what is spent, and the forecast."),

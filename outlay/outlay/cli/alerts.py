@@ -268,10 +268,10 @@ def deliveries(
     channel: Annotated[str, Option(help="Only this channel.")] = "",
     hours: Annotated[float, Option(min=0, max=2160, help="Hours to look back.")] = 24,
     dead: Annotated[bool, Option("--dead", help="Only messages that failed for good.")] = False,
-    waiting: Annotated[bool, Option("--waiting", help="Only messages that still wait.")] = False,
+    waiting: Annotated[bool, Option("--waiting", help="Only messages that are still waiting.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show each attempt to deliver a notification, the newest first; or messages that failed or still wait.
+    """Show each attempt to deliver a notification, the newest first; or messages that failed or are still waiting.
 
     Examples:
 

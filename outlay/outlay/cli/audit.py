@@ -155,7 +155,7 @@ class Report:
             return
         line(f"does not balance: {self.count} windows differ, {self.twice} events count twice", "bold red")
         if self.count or self.twice:
-            line("Fix: outlay rebuild, over the time that differs")
+            line("Fix: outlay rebuild, for the time range that differs")
 
 
 def _print_accepted_events(found: AcceptedEvents) -> None:
@@ -182,7 +182,7 @@ def rebuild(
 ) -> None:
     """Recompute the rollups of a time range from the ledger; events may arrive meanwhile.
 
-    Events that version 0.1.0 counted twice, because it took the time for a part of their identity, count once
+    Events that version 0.1.0 counted twice, because it treated the time as a part of their identity, count once
     afterwards. Correct windows stay as they are; `outlay audit` shows which are not. Days that the ledger keeps only in
     part stay too.
 

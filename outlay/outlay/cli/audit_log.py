@@ -18,15 +18,15 @@ from outlay_reports.adapters.audit_trail import AUDIT_TRAIL, FAR, audit_row
 def audit_log(
     *,
     tenant: Annotated[str, Option(help="Only what concerns this tenant. Default: everything.")] = "",
-    actor: Annotated[str, Option(help="Only who has this in their name.")] = "",
-    action: Annotated[str, Option(help="Only actions that begin so, such as keys. or alerts.")] = "",
+    actor: Annotated[str, Option(help="Only actors whose name contains this.")] = "",
+    action: Annotated[str, Option(help="Only actions that begin with this, such as keys. or alerts.")] = "",
     limit: Annotated[int, Option(min=1, max=100_000, help="Most entries.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Show who did what, and when, newest first: logins, alerts, opportunities, keys, catalogs.
 
-    The console stores what is in its audit file within seconds, and that of keys if it is the same file. Keys made on
-    another machine: outlay keys audit, there.
+    The console stores the entries of its audit file within seconds, and those about keys if they are in the same file.
+    For keys that were created on another machine, run `outlay keys audit` there.
 
     Examples:
 

@@ -68,8 +68,8 @@ _MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "ye
 def check(folder: Folder = None, as_json: AsJson = False) -> None:
     """Validate a catalog folder and suggest fixes: each problem with its file and line. Works offline.
 
-    It also warns of prices that were not compared with their source for long, and of budgets and rules without a time
-    zone.
+    It also warns about prices that have not been compared with their source for a long time, and about budgets and
+    rules without a time zone.
 
     Examples:
 
@@ -96,7 +96,7 @@ def plan(
     folder: Folder = None,
     *,
     against: Annotated[
-        Path | None, Option(metavar="DIR", help="Compare with it. Default: the one in force.")
+        Path | None, Option(metavar="DIR", help="Folder to compare with. Default: the catalog in force.")
     ] = None,
     usage: Annotated[
         str | None, Option(metavar="FILE|-", help="Events to price. Default: the ledger's.")
@@ -107,8 +107,8 @@ def plan(
 ) -> None:
     """Show what publishing a folder would change, and its effect in USD. Changes nothing.
 
-    Budgets and rules that differ are also tried on the last days of the ledger: how often each fired, and would have
-    fired. With both --against and --usage no stack is needed, and no rule is tried.
+    Budgets and rules that differ are also tried on the last days of the ledger: how often each fired, and how often
+    it would have fired. With both --against and --usage no stack is needed, and no rule is tried.
 
     Examples:
 
@@ -173,13 +173,13 @@ def publish(
 ) -> None:
     """Publish a folder as the next revision of the catalog: all of it or, if it has a problem, nothing.
 
-    Files that the folder lacks are those that come with Outlay. If something in force would be removed, nothing is
-    published without --allow-removals. Content that is in force already is not published again. New events are priced
-    by the new revision. Past events keep their price until `outlay reprice`; unpriced ones are priced again by
-    themselves.
+    Where the folder lacks a file, the one that comes with Outlay is used. If something in force would be removed,
+    nothing is published without --allow-removals. Content that is in force already is not published again. New events
+    are priced by the new revision. Past events keep their price until `outlay reprice`; unpriced ones are priced
+    automatically.
 
-    This writes to Kafka itself, so it waits for no approver, also where the console does (OUTLAY_CONSOLE_APPROVAL).
-    Who may do so, the access rules of Kafka say.
+    This writes to Kafka itself, so it needs no approval, even where the console does (OUTLAY_CONSOLE_APPROVAL).
+    Kafka's access rules decide who may publish.
 
     Examples:
 
@@ -197,7 +197,7 @@ def publish(
         try:
             revision = topic.publish(content, clock, known.revision if known else None)
         except ConflictError as error:
-            raise CommandError(str(error), "look at it, then publish again: outlay catalog plan") from None
+            raise CommandError(str(error), "review it, then publish again: outlay catalog plan") from None
     same = known is not None and known.revision == revision
     if as_json:
         print_json({"revision": revision, "published": not same})

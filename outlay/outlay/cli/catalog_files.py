@@ -18,8 +18,8 @@ NewFolder = Annotated[Path, Argument(metavar="DIR", help="Folder to write.")]
 def init(folder: NewFolder, as_json: AsJson = False) -> None:
     """Start a catalog folder: budgets, owners and channels with examples, and schemas for your editor.
 
-    What the folder lacks is what comes with Outlay: price books and rules. Files that are there already stay. To start
-    from the catalog in force, use `outlay catalog export`.
+    Where the folder lacks a file, such as price books and rules, the one that comes with Outlay is used. Existing files
+    stay. To start from the catalog in force, use `outlay catalog export`.
 
     Examples:
 

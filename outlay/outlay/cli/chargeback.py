@@ -65,7 +65,7 @@ def chargeback(
 ) -> None:
     """Charge a month's costs back: a statement for each business unit, shared costs allocated by the catalog's splits.
 
-    A closed month does not change any more: usage that arrives or is priced later is shown as amendments.
+    A closed month no longer changes: usage that arrives or is priced later is shown as amendments.
 
     Examples:
 

@@ -69,7 +69,7 @@ def list_counts(
 
 @app.command("show")
 def show_whole(*, ids: Ids = None, chosen: Chosen, limit: Limit = 20, as_json: AsJson = False) -> None:
-    """Show dead letters whole: their origin, why they were refused, and their bytes.
+    """Show dead letters in full: their origin, why they were refused, and their bytes.
 
     Examples:
 

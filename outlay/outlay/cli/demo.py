@@ -34,7 +34,7 @@ def demo(
     start: Annotated[
         str | None, Option(metavar="TIME", help="Start of the trace. Default: the last hour.")
     ] = None,
-    leave: Annotated[bool, Option("--exit", help="Stop when done, as without a terminal.")] = False,
+    leave: Annotated[bool, Option("--exit", help="Exit when done; the default without a terminal.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start the system, stream a real trace of LLM calls through it, and show what it costs, live.

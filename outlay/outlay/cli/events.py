@@ -39,7 +39,7 @@ def emit(
 ) -> None:
     """Send usage events to ingest, and show how many were accepted and why others were refused.
 
-    A refused event does not hold back the others; it is shown with its place and how to fix it.
+    A refused event does not hold back the others; it is shown with its position and how to fix it.
 
     Examples:
 

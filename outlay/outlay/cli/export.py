@@ -45,7 +45,7 @@ def focus(
     currency: CurrencyCode = "USD",
     tenant: Tenants = None,
 ) -> None:
-    """Export costs as FOCUS rows: one for each hour or day, model or machine, owner and meter. In UTC, as FOCUS wants.
+    """Export costs as FOCUS rows: one for each hour or day, model or machine, owner and meter. UTC, as in FOCUS.
 
     Every event's cost is in the rows exactly once. Unpriced usage is included: x_PriceStatus is unpriced, and
     x_UnpricedEvents counts its events; the cost of such a row is a lower bound.

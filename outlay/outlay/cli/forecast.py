@@ -39,7 +39,7 @@ Lines = Iterable[dict[str, str | float]]
 def forecast(
     *,
     series: Annotated[
-        str | None, Option(metavar="FILE.csv|-", help="CSV of timestamp,value and perhaps series.")
+        str | None, Option(metavar="FILE.csv|-", help="CSV with timestamp, value and, optionally, series.")
     ] = None,
     horizon: Annotated[
         int | None, Option(min=1, max=20_000, help="Number of values. Default: 90; hours: 168.")

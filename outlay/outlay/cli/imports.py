@@ -133,7 +133,9 @@ def focus(
     ],
     cost: Annotated[CostColumn, Option(help="The amount that counts.")] = "EffectiveCost",
     decimal: options.Decimal = "point",
-    part: Annotated[bool, Option("--part", help="Files are a part of the bill: keep other lines.")] = False,
+    part: Annotated[
+        bool, Option("--part", help="The files are only a part of the bill: keep its other lines.")
+    ] = False,
     sending: Sending,
 ) -> None:
     """Import a cloud bill in FOCUS (CSV, gzipped CSV or Parquet) as events with a reported cost.
@@ -162,7 +164,7 @@ def focus(
 
 @app.command()
 def litellm(*, file: OneFile, sending: Sending) -> None:
-    """Import LiteLLM's logs: StandardLoggingPayloads or rows of its spend logs, as JSON or one a line.
+    """Import LiteLLM's logs: StandardLoggingPayloads or rows of its spend logs, as JSON or NDJSON.
 
     Examples:
 
@@ -279,7 +281,7 @@ def _show(result: Imported, dry_run: bool) -> None:
         line(f"{period}, reported cost {_plain(result.reported)} USD", "dim")
     if result.removed:
         gone = f"{counted(result.removed, 'line')} of {_plain(result.removed_cost)} USD"
-        note(f"{gone} left the bill: set to 0 (see --part)")
+        note(f"{gone} no longer on the bill: set to 0 (see --part)")
     if result.credits:
         left = f"{counted(result.credit_rows, 'line')} with credits of {_plain(result.credits)} USD"
         note(f"{left} were not imported")

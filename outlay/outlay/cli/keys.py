@@ -84,7 +84,7 @@ def list_keys(
 def revoke(key: KeyArgument, keys_file: FileOption = None, as_json: AsJson = False) -> None:
     """Revoke a key. Services refuse it within a second.
 
-    With OUTLAY_KAFKA also those that read another copy of the key file, such as a Secret of Kubernetes.
+    With OUTLAY_KAFKA set, this includes services that read another copy of the key file, such as a Kubernetes Secret.
 
     Examples:
 
@@ -165,7 +165,7 @@ def _publish_end(file: KeyFile, key_id: str) -> None:
         publish_end(KafkaSettings(), key_id, ends)
     except Retryable as error:
         message = f"{key_id} ends in the key file, but not for services with another copy of it: {error}"
-        hint = f"when Kafka answers, and the key must end: outlay keys revoke {key_id}"
+        hint = f"to end it for them too, once Kafka answers: outlay keys revoke {key_id}"
         raise CommandError(message, hint) from error
 
 

@@ -32,7 +32,7 @@ def open_console(
 ) -> None:
     """Open the console, or the page of an alert, in the browser. Without a browser, print its address.
 
-    The console of another system than this machine's is named by OUTLAY_ALERTER_CONSOLE_URL.
+    To open the console of another system, set OUTLAY_ALERTER_CONSOLE_URL to its address.
 
     Examples:
 
@@ -83,12 +83,12 @@ def _launch(link: str, home: Path) -> None:
 
 def logs(
     service: Annotated[str, Argument(metavar="SERVICE", help="Only this process. Default: all.")] = "",
-    follow: Annotated[bool, Option("--follow", "-f", help="Go on with what is written.")] = False,
+    follow: Annotated[bool, Option("--follow", "-f", help="Keep printing new lines.")] = False,
     since: Annotated[
         str | None, Option(metavar="TIME", help="10m, 2h or 1d ago, or 2026-11-01T09:00Z. Default: all.")
     ] = None,
 ) -> None:
-    """Print the logs of the processes of this machine, in the order of time.
+    """Print the logs of the processes of this machine in chronological order.
 
     Examples:
 

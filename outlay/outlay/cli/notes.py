@@ -21,7 +21,7 @@ def note(
     at: Annotated[str | None, Option(metavar="TIME", help="When. Default: now.")] = None,
     tenant: OneTenant = None,
 ) -> None:
-    """Mark a moment on the charts of the console: a launch, a new model, other prices.
+    """Mark a moment on the charts of the console: a launch, a new model, new prices.
 
     Examples:
 

@@ -9,7 +9,7 @@ from typer import Option
 
 from outlay.cli.actor import actor
 from outlay.cli.audit_log import store_action
-from outlay.cli.options import From, Tenant, To, Tz, a_line
+from outlay.cli.options import FromWeek, Tenant, To, Tz, a_line
 from outlay.cli.output import CommandError, err, line, unknown
 from outlay.cli.report_query import Output
 from outlay.cli.stores import open_clickhouse, read_published
@@ -24,7 +24,7 @@ from outlay_reports.savings import Decision, Effort, Saving, SavingsAnalysis, St
 
 def opportunities(
     *,
-    start: From = "7d",
+    start: FromWeek = "7d",
     end: To = None,
     tz: Tz = "UTC",
     tenant: Tenant = "",
@@ -43,11 +43,11 @@ def opportunities(
     dismissed: Annotated[bool, Option("--dismissed", help="Also show dismissed and done ones.")] = False,
     to: Output,
 ) -> None:
-    """Show possible savings: each event of the ledger is priced again as it might have been.
+    """Show possible savings: each event of the ledger is priced again under cheaper alternatives.
 
     Prompt caching, batch and flex tiers, newer and smaller models, repeated calls, idle and oversized machines,
     commitments that would pay, colder storage classes, transfer across regions; ranked by dollars, with example events
-    (--json: and the query that lists them all). Savings overlap: do not add them up.
+    (--json adds the query that lists them all). Savings overlap: do not add them up.
 
     Examples:
 

@@ -31,14 +31,9 @@ By = Annotated[
     ),
 ]
 GroupBy = Annotated[str, Option("--by", metavar="DIM,DIM", help="Dimensions to group by.")]
-From = Annotated[
-    str | None,
-    Option(
-        "--from",
-        metavar="TIME",
-        help="2026-11-01, 2026-11, 2026-11-01T09:00Z, or 36h, 7d, 4w ago. Default: this month.",
-    ),
-]
+_TIMES = "2026-11-01, 2026-11, 2026-11-01T09:00Z, or 36h, 7d, 4w ago."
+From = Annotated[str | None, Option("--from", metavar="TIME", help=f"{_TIMES} Default: this month.")]
+FromWeek = Annotated[str, Option("--from", metavar="TIME", help=f"{_TIMES} Default: 7d.")]
 To = Annotated[
     str | None, Option("--to", metavar="TIME", help="Last day or month (inclusive), or a time. Default: now.")
 ]

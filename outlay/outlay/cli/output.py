@@ -187,13 +187,13 @@ def resumable(so_far: str = "nothing was changed") -> Iterator[Callable[[str], N
     try:
         yield note_down
     except KeyboardInterrupt:
-        note(f"{so_far}; the same command does the rest")
+        note(f"{so_far}; the same command completes the rest")
         raise
     except Exception as error:
         gone = next((one for one in (error, error.__cause__) if isinstance(one, Retryable)), None)
         if gone is None or isinstance(gone, Refused):
             raise
-        hint = "repeat the same command, it is safe and does the rest; check the system first: outlay status"
+        hint = "repeat the same command: it is safe and completes the rest; check the system first: outlay status"
         raise CommandError(f"{error}; {so_far}", hint) from error
 
 

@@ -46,8 +46,9 @@ def price(
 ) -> None:
     """Price usage events offline: NDJSON in, NDJSON cost events out. No stack is needed.
 
-    Lines that are not valid usage events are shown on stderr, with their place and how to fix them; the other lines are
-    priced, and the exit status is 1. Usage without a price comes out as unpriced, with the reason in price_ref.
+    Lines that are not valid usage events are shown on stderr, with their position and how to fix them; the other
+    lines are priced, and the exit status is 1. Usage without a price comes out as unpriced, with the reason in
+    price_ref.
 
     Examples:
 

@@ -143,7 +143,7 @@ def compare(
 def patterns(
     *, scope: Scope, currency: CurrencyCode = "USD", picture: Picture = None, as_json: AsJson = False
 ) -> None:
-    """Show growth, weekly and daily patterns, changes of the level, and who caused them.
+    """Show growth, weekly and daily patterns, level shifts, and who caused them.
 
     Examples:
 

@@ -39,7 +39,7 @@ def explain(
 ) -> None:
     """Show why an event costs what it costs: the rule, the arithmetic line by line, the price's source and date.
 
-    The catalog revision that priced the event explains it, however old that is.
+    It uses the catalog revision that priced the event, however old that is.
 
     Examples:
 
@@ -127,7 +127,7 @@ def reprice(
     patience: Annotated[float, Option(help="Seconds to wait for the ledger.")] = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Price past events again by the catalog in force, if that makes a difference.
+    """Price past events again with the catalog in force, where that makes a difference.
 
     Each event is priced as of its own time. Events whose price differs are sent again, as newer revisions. Try first
     with --dry-run.

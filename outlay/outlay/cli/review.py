@@ -40,7 +40,9 @@ def review(
     day: Annotated[
         str | None, Argument(metavar="YYYY-MM-DD", help="Default: the last complete week.")
     ] = None,
-    _week: Annotated[bool, Option("--week", help="A week, the only period; may be left out.")] = True,
+    _week: Annotated[
+        bool, Option("--week", help="Review a week. It is the only period, so you can leave this out.")
+    ] = True,
     scope: Scope,
     savings: Annotated[bool, Option("--savings/--no-savings", help="Also look for savings.")] = True,
     form: Annotated[
@@ -52,7 +54,7 @@ def review(
     ] = None,
     send: Annotated[str, Option(metavar="CHANNEL", help="Send it to this channel now.")] = "",
 ) -> None:
-    """Review a week on a page that a team reads in five minutes: Markdown, or HTML with charts.
+    """Summarize a week on one page, as Markdown or as HTML with charts: five minutes to read.
 
     Totals and why they changed, top spenders, the forecast for the month, budgets, alerts, possible savings, and usage
     that is unpriced or unassigned.

@@ -57,7 +57,7 @@ def up(
 
 
 def down() -> None:
-    """Stop the system of this machine. Its data stays."""
+    """Stop Outlay on this machine. Its data is kept."""
     with err.status("stopping"):
         stopped = stop(SystemClock())
     line(f"stopped; data is kept in {home_folder()}" if stopped else "nothing was running", "dim")

@@ -73,12 +73,16 @@ def inputs(
         usual = "" if field.is_required() else _shown(plain(field.get_default(call_default_factory=True)))
         found.append(
             Input(
-                named, named.replace("_", " ").capitalize(), _kind(field.annotation), about.get(name, ""),
+                named, _label(named), _kind(field.annotation), about.get(name, ""),
                 values.get(named, ""), usual, field.is_required(), _choices(field.annotation),
                 [one for one in problems if _field_of(one, place) == named],
             )
         )  # fmt: skip
     return sorted(found, key=lambda one: not one.first)
+
+
+def _label(field: str) -> str:
+    return field.replace("timezone", "time zone").replace("_", " ").capitalize()
 
 
 def values_of(item: BaseModel) -> dict[str, str]:

@@ -12,7 +12,7 @@ FROM (
     WHERE ({tenant:String} = '' OR tenant = {tenant:String} OR tenant = '') AND action != 'catalog.publish'
     UNION ALL
     SELECT created_at AS done_at, '' AS tenant, JSONExtractString(body, 'author') AS actor,
-        'catalog.publish' AS action, toString(revision) AS subject, note AS details
+        'catalog.publish' AS action, concat('revision ', toString(revision)) AS subject, note AS details
     FROM catalogs FINAL
 )
 WHERE positionCaseInsensitiveUTF8(actor, {actor:String}) > 0 AND startsWith(action, {action:String})

@@ -112,7 +112,7 @@ class Burn(CatalogModel):
 
 
 Percents = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], AfterValidator(_growing)]
-"""Percentages, distinct and growing."""
+"""Percentages, distinct and ascending."""
 
 
 class Budget(RuleBase):
@@ -121,12 +121,12 @@ class Budget(RuleBase):
     tenant: str = "default"
     """Tenant that it is for. Absent: `default`, the operator's own. `*`: every tenant has it for itself."""
     amount: Positive
-    """In `currency`."""
+    """What may be spent in a period, in `currency`."""
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     """Code of the currency of `amount` and of increases. A period's limit is what they are worth in USD by fx.yaml when
     the period begins: what is spent is USD."""
     critical_usd: NonNegative = CRITICAL
-    """An amount below this is at most a warning, also when it is used up. USD."""
+    """An amount below this is at most a warning, even when it is used up. USD."""
     counts: Literal["cost", "charged"] = "cost"
     """Amount that counts: cost (providers charge it) or charged (internal customers pay it, with markups)."""
     period: Literal["hour", "day", "week", "month", "quarter", "year"] = "month"

@@ -32,7 +32,7 @@ _PARAMETERS: Mapping[str, tuple[Document, str]] = {
     "limit": ({"type": "integer", "minimum": 1, "maximum": 10_000, "default": 10}, "Most values."),
     "unit": ({"enum": list(UNITS), "default": "day"}, "What each row covers."),
     "against": (_TEXT, "The period to compare with, as `FROM..TO`. Default: the one before."),
-    "month": (_TEXT, "The month of the statement: `2026-11`. Default: the last one that is over."),
+    "month": (_TEXT, "The month of the statement: `2026-11`. Default: this month."),
     "lines": (_TEXT, "The dimension of the lines within each unit."),
     "least": (
         {"type": "number", "minimum": 0, "default": 1},
@@ -115,8 +115,8 @@ _EXAMPLES: Mapping[str, Document] = {
 def document(reports: tuple[tuple[str, frozenset[str]], ...]) -> Document:
     """Build the document of `reports`: the name of each, and the parameters that it takes."""
     about = (
-        "Reports on costs, from the code and with the figures of `outlay report`, and the catalog's prices. The key"
-        " sets the tenant."
+        "Cost reports, made by the same code as those of `outlay report`, possible savings, and the catalog's prices."
+        " The key sets the tenant."
     )
     paths = {f"/api/v1/reports/{name}": {"get": _operation(name, known)} for name, known in reports}
     paths |= {

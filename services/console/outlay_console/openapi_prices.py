@@ -51,7 +51,7 @@ _MODEL_EXAMPLE = {
     },
     "what_if": [
         {"provider": "openai", "sku": "gpt-5-nano", "before_usd": "12.0375", "after_usd": "2.4075", "events": 4210,
-         "left_out_events": 0, "check": "is it good enough?"},
+         "left_out_events": 0, "check": "is its quality good enough?"},
     ],
 }  # fmt: skip
 SCHEMAS: Document = {

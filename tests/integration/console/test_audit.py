@@ -45,6 +45,7 @@ async def test_an_approver_sees_who_did_what_in_their_tenant_and_no_other(
     assert "subject-2" not in page
     assert "subject-3" in page
     assert "catalog.publish" in page
+    assert "revision 1 " in page
     assert "x-mark onload" not in page.replace("&lt;x-mark onload", "")
     filtered = (await rig.person("approvers", GRANTS).get("/audit?actor=lee&action=keys.")).text
     assert "subject-3" in filtered

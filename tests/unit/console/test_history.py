@@ -37,7 +37,25 @@ def test_a_price_that_follows_another_is_reported_with_its_day() -> None:
     )
     (one,) = scheduled_prices([book])
     assert (one.book, one.sku, one.starts) == ("own", "disk", datetime(2026, 6, 1, tzinfo=UTC))
-    assert one.prices == ["gb: $0.1 \u2192 $0.05 per 1,000"]
+    assert one.prices == ["GB: $0.10 each \u2192 $0.05 per 1,000"]
+
+
+def test_a_change_names_the_unit_once_and_the_currency_of_its_price_book() -> None:
+    before = {"compute_seconds": {"price": "3.9", "per": 3600}, "input_tokens": {"price": "2"}}
+    tiers = {"tiers": [{"up_to": "10", "price": "1"}, {"price": "0.5"}]}
+    after = {
+        "compute_seconds": {"price": "6.3", "per": 3600},
+        "input_tokens": tiers,
+        "gb_hours": {"price": "1"},
+    }
+    prices = [{"meters": before, "to": "2026-06-01"}, {"meters": after, "from": "2026-06-01"}]
+    rules = [{"id": "a", "sku": "a", "prices": prices}]
+    book = PriceBook.model_validate({"name": "own", "version": "1", "currency": "EUR", "rules": rules})
+    assert scheduled_prices([book])[0].prices == [
+        "Compute: EUR 3.90 \u2192 EUR 6.30 per hour",
+        "Input: EUR 2,000,000 per million tokens \u2192 tiers",
+        "GB hours: none \u2192 EUR 1 each",
+    ]
 
 
 def test_what_is_agreed_with_another_tenant_is_not_in_the_catalog_that_a_page_has() -> None:

@@ -30,8 +30,8 @@ NOW = datetime(2026, 11, 25, tzinfo=UTC)
         (readable("compute_seconds", "55.04", "3600"), Price("Compute", "$55.04", "per hour")),
         (readable("web_searches", "10", "1000"), Price("Web searches", "$10", "per 1,000")),
         (readable("gb", "0.5", "1", currency="EUR", above="10", note="graduated"),
-         Price("Gb", "EUR 0.50", "each", "above 10; graduated")),
-        (readable("gb_months", "1234.5", "1"), Price("Gb months", "$1,234.50", "each")),
+         Price("GB", "EUR 0.50", "each", "above 10; graduated")),
+        (readable("gb_months", "1234.5", "1"), Price("GB months", "$1,234.50", "each")),
     ],
 )  # fmt: skip
 def test_a_price_is_shown_in_the_unit_that_people_compare(price: Price, shown: Price) -> None:
@@ -79,7 +79,7 @@ def test_a_price_agreed_for_a_tenant_is_found_by_that_tenant_only() -> None:
     prices = CatalogPrices(lambda: content, lambda _: content)
     (found,) = prices.search("globex-eu", "BOX")
     assert found[1] == "box"
-    assert prices.prices("globex-eu", "x", "box", NOW)[0].prices == (Price("Gb", "$1", "each"),)
+    assert prices.prices("globex-eu", "x", "box", NOW)[0].prices == (Price("GB", "$1", "each"),)
     assert prices.search("acme", "box") == []
     assert all(not one.prices for one in prices.prices("acme", "x", "box", NOW))
 

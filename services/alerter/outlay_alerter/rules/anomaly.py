@@ -254,15 +254,17 @@ class WatchedScope:
         lower, expected, upper = (
             round((one or 0.0) * PICO) for one in (verdict.lower, verdict.expected, verdict.upper)
         )
-        title = f"{rule.name}: {where} is back to usual at {spent} a {grain}"
+        title = f"{rule.name}: {where} is back to normal at {spent} per {grain}"
         if verdict.fired:
-            title = f"{rule.name}: {where} at {spent} a {grain}, {dollars(expected)} is usual"
+            title = f"{rule.name}: {where} at {spent} per {grain}, usually {dollars(expected)}"
         summary = (
-            f"{spent} in a {grain}; at this time of the day and of the week"
-            f" {dollars(expected)} is likely, and between {dollars(max(0, lower))} and {dollars(upper)} is normal."
+            f"{spent} in one {grain}. At this time of day and week {dollars(expected)} is expected;"
+            f" {dollars(max(0, lower))} to {dollars(upper)} is normal."
         )
         if verdict.after_nothing:
-            summary = f"{spent} in a {grain}; nothing was spent before, and from {dollars(upper)} on it is an anomaly."
+            summary = (
+                f"{spent} in one {grain}. Nothing was spent before; {dollars(upper)} or more is an anomaly."
+            )
         severity: Severity = (
             "info" if actual < expected else "critical" if verdict.score >= 0.75 else "warning"
         )

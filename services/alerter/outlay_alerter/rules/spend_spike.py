@@ -166,16 +166,16 @@ def _finding(rule: SpendSpike, key: Key, verdict: Verdict, measure: Measure, win
     times = f", {actual / expected:.1f} times the usual" if expected else ""
     breached = verdict.outcome == "spike"
     severity: Severity = "critical" if verdict.limit is not None and actual > 3 * verdict.limit else "warning"
-    title = f"{rule.name}: {where} is back to usual at {spent} a {grain}"
+    title = f"{rule.name}: {where} is back to normal at {spent} per {grain}"
     if breached:
-        title = f"{rule.name}: {where} at {spent} a {grain}{times}"
+        title = f"{rule.name}: {where} at {spent} per {grain}{times}"
     return Finding(
         rule, key, breached,
         severity=base.at_most(severity, actual - expected, rule.spec.critical_usd),
         title=title,
         summary=(
-            f"{spent} in a {grain}; the median of the {verdict.windows} before it is"
-            f" {dollars(expected)}, and more than {dollars(verdict.limit or 0)} is a spike."
+            f"{spent} in one {grain}. The median of the {verdict.windows} before it is {dollars(expected)};"
+            f" more than {dollars(verdict.limit or 0)} is a spike."
         ),
         actual=actual, expected=expected, judged=window, unpriced=measure.unpriced,
     )  # fmt: skip

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from outlay_schemas.catalog.price_books import PriceBook
+from outlay_console.domain.model_prices import readable
+from outlay_schemas.catalog.price_books import MeterPrice, PriceBook
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,10 @@ def scheduled_prices(price_books: Sequence[PriceBook]) -> list[ScheduledPrice]:
     found = []
     for book, rule in ((one, rule) for one in price_books for rule in one.rules):
         for old, new in itertools.pairwise(rule.prices):
-            changed = [(old.meters.get(meter), meter, price) for meter, price in new.meters.items()]
             lines = [
-                f"{meter}: {_price(was)} \u2192 {_price(now)}" for was, meter, now in changed if was != now
+                _change(meter, old.meters.get(meter), price, book.currency)
+                for meter, price in new.meters.items()
+                if old.meters.get(meter) != price
             ]
             sku, source = ", ".join(rule.sku), new.source or book.source
             if new.starts is not None:
@@ -74,10 +76,19 @@ def scheduled_prices(price_books: Sequence[PriceBook]) -> list[ScheduledPrice]:
     return sorted(found, key=lambda one: one.starts, reverse=True)
 
 
-def _price(price: object) -> str:
-    amount, per = getattr(price, "price", None), getattr(price, "per", 1)
-    if price is None:
-        return "none"
-    if amount is None:
-        return "tiers"
-    return f"${amount:f}" + (f" per {per:,f}" if per != 1 else "")
+def _change(meter: str, was: MeterPrice | None, now: MeterPrice, currency: str) -> str:
+    """Write a change as people read it: `Compute: $3.90 → $6.30 per hour`; the unit once if it is the same."""
+    shown = [
+        None
+        if one is None or one.price is None
+        else readable(meter, str(one.price), str(one.per), currency=currency)
+        for one in (was, now)
+    ]
+    texts = [
+        f"{price.amount} {price.unit}" if price else "none" if one is None else "tiers"
+        for one, price in zip((was, now), shown, strict=True)
+    ]
+    before, after = shown
+    if before and after and before.unit == after.unit:
+        texts[0] = before.amount
+    return f"{readable(meter, '0', str(now.per)).label}: {texts[0]} \u2192 {texts[1]}"

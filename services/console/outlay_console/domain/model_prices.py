@@ -123,15 +123,19 @@ def readable(
         [] if above == "0" else [f"above {Decimal(above):,f}" + " input tokens" * (note == "by input tokens")]
     )
     notes += [note] if note and note != "by input tokens" else []
-    label, unit = (what or meter).replace("_", " ").capitalize(), _UNITS.get((last, int(count)))
+    label, unit = _label(what or meter), _UNITS.get((last, int(count)))
     if last == "tokens":
         amount, unit = amount * _MILLION / count, "per million tokens"
         label = _LABELS.get(meter, label)
     elif unit is None:
-        label = meter.replace("_", " ").capitalize()
+        label = _label(meter)
         unit = f"per {count:,f}" if count != 1 else "each"
     exact = ExactPrice(meter, price, per, currency, above)
     return Price(label, money(amount, currency), unit, "; ".join(notes), exact)
+
+
+def _label(meter: str) -> str:
+    return meter.replace("_", " ").capitalize().replace("Gb", "GB")
 
 
 def money(amount: Decimal, currency: str = "USD") -> str:

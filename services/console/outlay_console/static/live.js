@@ -9,6 +9,12 @@ function say(state, text) {
   status.querySelector("[data-text]").textContent = text;
 }
 
+// The time of day in the zone of the page, as all its times are.
+function timeNow() {
+  const timeZone = status?.dataset.tz ?? "UTC";
+  return `${new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone }).format(new Date())} ${timeZone}`;
+}
+
 export function listen(path, handlers) {
   let source = null;
   const open = () => {
@@ -19,7 +25,7 @@ export function listen(path, handlers) {
       say("off", "connection lost, reconnecting");
       if (source.readyState === EventSource.CLOSED) location.reload();
     };
-    source.addEventListener("away", () => { say("off", `ClickHouse is not responding; figures of ${new Date().toTimeString().slice(0, 8)}`); main.classList.add("stale"); });
+    source.addEventListener("away", () => { say("off", `ClickHouse is not responding; figures of ${timeNow()}`); main.classList.add("stale"); });
     for (const [name, handle] of Object.entries(handlers)) {
       source.addEventListener(name, (event) => { say("on", "live"); main.classList.remove("stale"); handle(JSON.parse(event.data)); });
     }

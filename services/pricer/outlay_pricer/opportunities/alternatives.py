@@ -14,7 +14,7 @@ from outlay_schemas.catalog import BookRule, Catalog, MeterPrice
 
 Alternatives = list[tuple[str, SavingMethod]]
 NEWER = "does it pass your evaluation, with as many tokens?"
-SMALLER = "is it good enough? evaluate it"
+SMALLER = "is its quality good enough?"
 RETRIEVED = "retrieved_gb"
 """The meter of what is read from storage, where reading costs."""
 _MONTH = Decimal(730)

@@ -28,7 +28,7 @@ def test_spending_after_nothing_says_so() -> None:
     (finding,) = watched.feed([*costs, (at, Measure(5000 * PICO))], at)
     assert finding.breached
     assert finding.severity == "critical"
-    assert "nothing was spent before, and from $5.00 on" in finding.summary
+    assert "Nothing was spent before; $5.00 or more is an anomaly." in finding.summary
 
 
 def test_what_somebody_expected_is_learned_and_its_like_does_not_fire() -> None:

@@ -49,7 +49,7 @@ def test_what_no_repetition_helps_is_left_as_it_is(error: Exception) -> None:
 def test_a_command_that_the_user_stops_says_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt):
         _fail_after_three(KeyboardInterrupt())
-    assert capsys.readouterr().err == "3 of 5 events were sent; the same command does the rest\n"
+    assert capsys.readouterr().err == "3 of 5 events were sent; the same command completes the rest\n"
 
 
 def test_a_clickhouse_that_is_away_is_one_line_without_words_of_its_client() -> None:
