@@ -97,10 +97,11 @@ def percent(part: Fraction | Decimal | int | None, *, sign: bool = False) -> str
     return f"{_sign(part, sign)}{number:,}%"
 
 
-def growth(now: Decimal | int, before: Decimal | int) -> str:
-    """Write by how much `now` differs from `before`, in percent; `new` after nothing, and nothing for nothing."""
+def growth(now: Decimal | int, before: Decimal | int, unpriced_before: int = 0) -> str:
+    """Write by how much `now` differs from `before`, in percent; `new` after nothing, and nothing for nothing, or where
+    only `unpriced_before` events without a price came before: what they cost is not known."""
     if not before:
-        return "new" if now else ""
+        return "new" if now and not unpriced_before else ""
     return percent(share(now - before, before), sign=True)
 
 

@@ -107,6 +107,11 @@ def test_a_share_claims_neither_all_nor_nothing(part: str, text: str) -> None:
     assert percent(Decimal(part)) == percent(Fraction(part)) == text
 
 
+def test_what_follows_usage_without_a_price_is_not_new() -> None:
+    assert growth(3, 0, unpriced_before=2) == ""
+    assert growth(3, 2, unpriced_before=2) == growth(3, 2)
+
+
 def test_growth_and_shares_of_nothing() -> None:
     assert [growth(3, 2), growth(1, 2), growth(1, 0), growth(0, 0), growth(2, 2)] == [
         "+50%",
