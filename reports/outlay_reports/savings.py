@@ -116,7 +116,7 @@ def analysis_of(rows: Iterable[Mapping[str, Any]]) -> SavingsAnalysis | None:
     since, until, at = (datetime.fromtimestamp(whole[name], UTC) for name in ("low", "high", "looked"))
     found = [
         Saving(
-            *(row[name] for name in ("id", "kind", "team", "project", "provider", "sku", "recommendation")),
+            row["id"], row["kind"], row["team"], row["project"], row["provider"], row["sku"], row["recommendation"],
             row["prerequisite"], to_pico(row["saving"]), to_pico(row["cost"]), row["events"],
             (f"{row['example_source']}#{row['example_id']}",),
             decision=Decision(row["status"], row["effort"], row["owner"], row["reason"]),

@@ -75,7 +75,8 @@ class Guarded:
                     raise HTTPException(404, "This page does not exist.")
                 if tab not in asked.tabs:
                     raise HTTPException(
-                        403, f"This belongs to all tenants: people of the tenant {self._operator} change it."
+                        403,
+                        f"This belongs to all tenants: only people of the tenant {self._operator} can change it.",
                     )
                 return await page(asked)
             except HTTPException as error:

@@ -10,13 +10,14 @@ function say(state, text) {
 }
 
 // The time of day in the zone of the page, as all its times are.
-function timeNow() {
+function timeOf(moment) {
   const timeZone = status?.dataset.tz ?? "UTC";
-  return `${new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone }).format(new Date())} ${timeZone}`;
+  return `${new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone }).format(moment)} ${timeZone}`;
 }
 
 export function listen(path, handlers) {
   let source = null;
+  let shown = document.querySelector("[data-away]") ? null : new Date(); // a page of old figures says itself how old they are
   const open = () => {
     if (source) return;
     source = new EventSource(path);
@@ -25,9 +26,9 @@ export function listen(path, handlers) {
       say("off", "connection lost, reconnecting");
       if (source.readyState === EventSource.CLOSED) location.reload();
     };
-    source.addEventListener("away", () => { say("off", `ClickHouse is not responding; figures of ${timeNow()}`); main.classList.add("stale"); });
+    source.addEventListener("away", () => { say("off", `ClickHouse is not responding${shown ? `; figures of ${timeOf(shown)}` : ""}`); main.classList.add("stale"); });
     for (const [name, handle] of Object.entries(handlers)) {
-      source.addEventListener(name, (event) => { say("on", "live"); main.classList.remove("stale"); handle(JSON.parse(event.data)); });
+      source.addEventListener(name, (event) => { shown = new Date(); say("on", "live"); main.classList.remove("stale"); handle(JSON.parse(event.data)); });
     }
   };
   const close = () => { source?.close(); source = null; };
