@@ -10,7 +10,7 @@ from outlay_reports.money import about, counted, dollars, from_pico, share
 from outlay_reports.report_table import Column, ExpectedCost, ReportTable, Row, Spent, Value
 from outlay_schemas.currency import USD, Currency
 from outlay_schemas.dimensions import name_of
-from outlay_schemas.money import PICO, Exact, to_pico
+from outlay_schemas.money import PICO, to_pico
 
 NEWEST_ANALYSIS = """
 SELECT id, kind, team, project, provider, sku, recommendation, prerequisite, saving, cost, events,
@@ -70,8 +70,8 @@ class Saving:
     sku: str
     recommendation: str
     prerequisite: str
-    saving: Exact
-    cost: Exact
+    saving: int
+    cost: int
     events: int
     examples: Sequence[str]
     """Some of the events, each as `source#id`."""
@@ -88,7 +88,7 @@ class SavingsAnalysis:
     since: datetime
     until: datetime
     events: int
-    cached: Exact
+    cached: int
     """Pico-USD that prompt caching has saved already."""
     at: datetime
     """When it was made: the rate of this time converts its amounts."""
@@ -100,7 +100,7 @@ class SavingsAnalysis:
         if currency.code == USD.code:
             return self
 
-        def converted(pico: Exact) -> int:
+        def converted(pico: int) -> int:
             return to_pico(str(currency.convert(from_pico(pico), self.at)))
 
         found = [replace(one, saving=converted(one.saving), cost=converted(one.cost)) for one in self.found]
@@ -134,17 +134,17 @@ NO_ANALYSIS = ReportTable(
 """The report before the first analysis."""
 
 
-def distinct_savings(found: Iterable[tuple[str, str, str, Exact]]) -> Exact:
+def distinct_savings(found: Iterable[tuple[str, str, str, int]]) -> int:
     """Return what can be saved together at least, of (provider, SKU, recommendation, saving): savings of a SKU overlap,
     so of each SKU one recommendation counts, the one that saves most."""
-    ways: dict[tuple[str, str], dict[str, Exact]] = {}
+    ways: dict[tuple[str, str], dict[str, int]] = {}
     for provider, sku, recommendation, saving in found:
         of_sku = ways.setdefault((provider, sku), {})
         of_sku[recommendation] = of_sku.get(recommendation, 0) + saving
     return sum(max(of_sku.values()) for of_sku in ways.values())
 
 
-def monthly_saving(saving: Exact, since: datetime, until: datetime) -> int | None:
+def monthly_saving(saving: int, since: datetime, until: datetime) -> int | None:
     """Scale a saving in the events from `since` to `until` to 30 days, pico-USD; None below three days."""
     length = until - since
     return None if length < _LEAST else round(saving * _MONTH.total_seconds() / length.total_seconds())
