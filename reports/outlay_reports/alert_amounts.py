@@ -72,4 +72,4 @@ def notes(alert: Alert) -> Iterator[tuple[str, str]]:
     if alert.contributors and alert.contributors_total not in (None, alert.actual):
         bound = any(one.unpriced for one in alert.contributors)
         whole = usd(alert.contributors_total, lower_bound=bound)
-        yield "Shares", f"of {whole}, the spend when they were read"
+        yield "Shares", f"of {whole}, the spend when they were calculated"

@@ -110,7 +110,7 @@ def test_shares_are_of_what_was_spent_when_the_contributors_were_read(
     shown = incident_text([alert])
     (users,) = (text for name, text in shown.contributors if name == "User")
     assert users == "u-1 $90.00 (75%), u-2 $30.00 (25%)"
-    assert dict(shown.facts)["Shares"] == "of $120.00, the spend when they were read"
+    assert dict(shown.facts)["Shares"] == "of $120.00, the spend when they were calculated"
 
 
 def test_the_chart_of_a_budget_is_what_was_spent_by_then_against_the_limit(
