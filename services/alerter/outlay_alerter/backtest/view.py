@@ -198,5 +198,13 @@ def step_of(times: Iterable[datetime]) -> timedelta:
 def dense(
     lines: Mapping[Values, Mapping[datetime, Measure]], starts: Sequence[datetime]
 ) -> dict[Values, list[Measure | None]]:
-    """Return a line for each scope, with an empty measure where it had nothing."""
-    return {values: [line.get(at, EMPTY) for at in starts] for values, line in lines.items()}
+    """Return a line for each scope, with an empty measure where it had nothing. Most windows of a line may be empty."""
+    places = {at: place for place, at in enumerate(starts)}
+    found: dict[Values, list[Measure | None]] = {}
+    for values, line in lines.items():
+        measures: list[Measure | None] = [EMPTY] * len(starts)
+        for at, measure in line.items():
+            if (place := places.get(at)) is not None:
+                measures[place] = measure
+        found[values] = measures
+    return found
