@@ -58,4 +58,11 @@ def test_each_tenant_is_looked_at_by_itself_and_again_when_it_is_time(stack: Sta
     looks.turn(catalog)
     assert [row["events"] for row in clickhouse.rows(SUMS, {"tenant": "globex"})] == [1, 3]
     assert len(clickhouse.rows(SUMS, {"tenant": "acme"})) == 1
+    write(settings, [call(catalog, "acme", n, NOW - timedelta(minutes=1)) for n in range(30, 90)])
+    clock.advance(31)
+    looks.turn(catalog)
+    assert len(clickhouse.rows(SUMS, {"tenant": "acme"})) == 1, "a look at the most is not repeated for more"
+    clock.advance(900)
+    looks.turn(catalog)
+    assert len(clickhouse.rows(SUMS, {"tenant": "acme"})) == 2
     clickhouse.close()

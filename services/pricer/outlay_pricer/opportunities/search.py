@@ -117,13 +117,15 @@ class OpportunityScanner:
         """The last look at a tenant: when it ended (monotonic seconds), and how many events its reach had then."""
 
     def turn(self, catalog: Catalog) -> None:
-        """Look at every tenant whose time has come, or whose events are twice as many. Raises Retryable."""
+        """Look at every tenant whose time has come, or whose events are twice as many; not if those before were as many
+        as are looked at. Raises Retryable."""
         if not self._most or self._clock.monotonic() < self._next:
             return
         now = self._clock.now().replace(second=0, microsecond=0) + timedelta(minutes=1)
         for tenant, (since, events) in self._reach(now).items():
             at, before = self._last.get(tenant, (-inf, 0))
-            if self._clock.monotonic() < at + self._every and events < 2 * before:
+            grew = before < self._most and events >= 2 * before
+            if self._clock.monotonic() < at + self._every and not grew:
                 continue
             wanted = Selection(since=since, until=now, tenant=tenant)
             found = find(
