@@ -81,11 +81,11 @@ class Seen:
         bits, seeds, shift = self._bits, self._seeds, self._shift
         if len(seeds) > _MOST_SEEDS:
             seeds.clear()
+        key, begun = ("", ""), seed("", "")
         for event in events:
-            key = (event.tenant, event.source)
-            begun = seeds.get(key)
-            if begun is None:
-                begun = seeds[key] = seed(*key)
+            if event.source != key[1] or event.tenant != key[0]:  # seldom: most records are of one producer
+                key = (event.tenant, event.source)
+                begun = seeds.get(key) or seeds.setdefault(key, seed(*key))
             at = identity_crc(event.id, begun) >> shift
             bit = 1 << (at & 7)
             byte = bits[at >> 3]

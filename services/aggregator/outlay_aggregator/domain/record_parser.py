@@ -6,10 +6,11 @@ refuse, are bad lines before any insert.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Annotated
 
 import msgspec
@@ -29,6 +30,9 @@ _INTEGER = re.compile(r"[0-9]+")
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _TIMES = re.compile(rf"(?:{TIME}\n)*+")
 _AMOUNTS = re.compile(rf"(?:{AMOUNT}\n)*+")
+_AMOUNTS_OF: dict[str, Callable[["_Head"], str | None]] = {
+    name: attrgetter(name) for name in ("cost", "charged", "list_cost")
+}
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -92,11 +96,11 @@ def read(value: bytes, oldest: datetime = FIRST, seen: Seen | None = None) -> Re
 def _decode(value: bytes) -> list[_Head]:
     """Decode lines. Raises one of `_UNREADABLE`; Invalid for a time or an amount in another form."""
     heads = _decoder.decode_lines(value)
-    if not _TIMES.fullmatch("".join([f"{head.time}\n" for head in heads])):
+    if not _TIMES.fullmatch("\n".join([*[head.time for head in heads], ""])):
         raise Invalid("cost_event_invalid", "write the time as 2026-11-24T01:02:03.123456Z", "$.time")
-    for name in ("cost", "charged", "list_cost"):
-        amounts = "".join([f"{amount}\n" for head in heads if (amount := getattr(head, name)) is not None])
-        if not _AMOUNTS.fullmatch(amounts):
+    for name, amount_of in _AMOUNTS_OF.items():
+        amounts = [amount for amount in map(amount_of, heads) if amount is not None]
+        if amounts and not _AMOUNTS.fullmatch("\n".join([*amounts, ""])):
             message = "write USD as 12.345, with at most 12 decimal places"
             raise Invalid("cost_event_invalid", message, f"$.{name}")
     return heads
