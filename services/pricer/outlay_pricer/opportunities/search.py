@@ -32,8 +32,8 @@ _PROMPTS = (
     " AND ({tenant:String} = '' OR tenant = {tenant:String}) GROUP BY tenant, team, project, provider, sku"
 )
 _HOURS = (
-    "SELECT tenant, toUnixTimestamp(time) AS at, sum(events) AS many FROM costs_hourly"
-    " WHERE time >= toDateTime({since:UInt32}, 'UTC') GROUP BY tenant, at HAVING many > 0 ORDER BY tenant, at DESC"
+    "SELECT tenant, toUnixTimestamp(window) AS at, arraySum(groups.events) AS many FROM rollup_hour FINAL"
+    " WHERE window >= toDateTime({since:UInt32}, 'UTC') AND many > 0 ORDER BY tenant, at DESC"
 )
 
 
