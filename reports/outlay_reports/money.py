@@ -83,18 +83,17 @@ def exact(amount: Decimal | None, currency: str = "USD") -> str:
 
 
 def percent(part: Fraction | Decimal | int | None, *, sign: bool = False) -> str:
-    """Format a share: whole percents from 10% up, tenths below; a part is never 100%, and some is never 0%."""
+    """Format a share: `17%`, below 10% with tenths, `3.0%`; a part is never 100%, and some is never 0%."""
     if part is None:
         return ""
     size = abs(Fraction(part))
     if 0 < size * 1000 <= Fraction(1, 2):
         return "<0.1%" if part > 0 else ">-0.1%"
     nearly_all = Fraction(99, 100) < size < 1
-    if nearly_all or size < Fraction(1, 10):
-        number = min(Decimal(round(size * 1000)) / 10, Decimal("99.9") if nearly_all else Decimal(10))
-    else:
-        number = Decimal(round(size * 100))
-    return f"{_sign(part, sign)}{number:,}%"
+    tenths = min(round(size * 1000), 999 if nearly_all else 100)
+    if size and (nearly_all or tenths < 100):
+        return f"{_sign(part, sign)}{Decimal(tenths) / 10:.1f}%"
+    return f"{_sign(part, sign)}{round(size * 100):,}%"
 
 
 def growth(now: Decimal | int, before: Decimal | int, unpriced_before: int = 0) -> str:

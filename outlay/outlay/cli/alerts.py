@@ -79,7 +79,8 @@ def list_alerts(
 ) -> None:
     """Show the alerts that are firing, the most severe first, then the newest: one line for each incident.
 
-    --json has every alert.
+    A title has the figures of its newest message. What is spent of a budget now: outlay budgets.
+    --json has every alert; `at` is the time of its figures.
     """
     with open_clickhouse(tenant) as clickhouse:
         bound = {"tenant": tenant, "all": everything, "limit": limit}
@@ -100,6 +101,7 @@ def _row(incident: Incident) -> dict[str, object]:
     main, count = incident.main, len(incident.alerts)
     return {
         "since (UTC)": f"{incident.text.started_at or main.at:%Y-%m-%d %H:%M:%S}",
+        "figures of (UTC)": f"{main.at:%Y-%m-%d %H:%M:%S}",
         "state": f"{incident.state} (backfill)" if main.backfill else incident.state,
         "severity": main.severity,
         "tenant": main.tenant,

@@ -23,7 +23,7 @@ from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.history import SECONDS, read_history
+from outlay_reports.forecast.history import SECONDS, rate_ahead, read_history
 from outlay_reports.forecast.lines import forecast_lines, hierarchy_lines
 from outlay_reports.forecast.series import frequency_of, read_csv
 from outlay_reports.forecast.summary import GPU_METER, budget_table, full_table, landing_table
@@ -132,13 +132,14 @@ def _of_costs(
     totals: bool,
 ) -> Lines:
     unit = query.unit or "day"
-    found = read_history(costs, query, now, meter)
+    found = read_history(costs, replace(query, currency=USD), now, meter)
     if not found.keys:
         hint = "try --freq h, or --summary for the run rate"
         raise CommandError(f"no complete {unit} of history yet", hint)
     steps = horizon or (168 if unit == "hour" else 90)
     days = [(n + 0.5) * SECONDS.get(unit, 2_629_800) / 86_400 for n in range(steps)]
-    scale = _factors(costs, query, changes, now, days)
+    rate = 1.0 if meter else rate_ahead(query.currency, now)
+    scale = [rate * factor for factor in _factors(costs, query, changes, now, days)]
     return hierarchy_lines(found, query, scale, totals=totals)
 
 

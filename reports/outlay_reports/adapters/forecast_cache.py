@@ -15,6 +15,7 @@ from outlay_reports import budgets
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, BudgetUsage
 from outlay_reports.cost_query import CostQuery, Sums
+from outlay_reports.forecast.history import rate_ahead
 from outlay_reports.forecast.trajectory import (
     Landing,
     Trajectory,
@@ -25,6 +26,7 @@ from outlay_reports.forecast.trajectory import (
 )
 from outlay_reports.periods import Unit
 from outlay_reports.range_sums import needs_ledger
+from outlay_schemas.currency import USD
 
 _UNITS: tuple[Unit, ...] = ("day", "hour")
 _KEPT = 5000
@@ -46,13 +48,16 @@ class ForecastCache:
     def trajectories(
         self, reader: CostReader, periods: Sequence[CostQuery], now: datetime
     ) -> list[Trajectory]:
-        """Return the trajectory of each current period, from history read once a minute. Raises Retryable."""
+        """Return the trajectory of each current period in its currency, from history read once a minute.
+
+        Raises Retryable, NoRateError."""
         minute = floor_to(now, "minute")
+        rates = [rate_ahead(period.currency, now) for period in periods]
         keys = [_key(period) for period in periods]
         with self._lock:
             known = {key: self._known[key] for key in keys if key in self._known}
         due = {
-            key: period
+            key: replace(period, currency=USD)
             for key, period in zip(keys, periods, strict=True)
             if key not in known or known[key].minute != minute
         }
@@ -69,7 +74,7 @@ class ForecastCache:
                 self._known.move_to_end(key)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
-        return [known[key].course for key in keys]
+        return [known[key].course.times(rate) for key, rate in zip(keys, rates, strict=True)]
 
     def land(self, reader: CostReader, period: CostQuery, now: datetime) -> tuple[Sums, Landing | None]:
         """Return what a question's span cost so far, and where it lands; None: too little history."""
@@ -153,7 +158,7 @@ def exhausted_at(reader: CostReader, period: CostQuery, amount: int) -> datetime
 
 def _key(period: CostQuery) -> tuple[object, ...]:
     scope = tuple(sorted((name, tuple(sorted(values))) for name, values in period.where.items()))
-    return period.tenants, scope, period.zone.key, period.span, period.amount, period.currency
+    return period.tenants, scope, period.zone.key, period.span, period.amount
 
 
 def _wanted(reader: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[TrajectoryInput]:

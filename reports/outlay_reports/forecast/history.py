@@ -11,6 +11,7 @@ from outlay_reports.cost_query import CostQuery, Sums
 from outlay_reports.forecast.series import Frequency
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.periods import Unit
+from outlay_schemas.currency import Currency, NoRateError
 
 SECONDS: dict[Unit, int] = {"hour": 3600, "day": 86_400, "week": 604_800}
 FREQUENCIES: dict[Unit, Frequency] = {
@@ -33,6 +34,18 @@ class History:
     starts: tuple[datetime, ...]
     sums: tuple[tuple[Sums, ...], ...] = ()
     """The same as the reader returns it: exact, and with the events that have no price."""
+
+
+def rate_ahead(currency: Currency, now: datetime) -> float:
+    """Return what one USD of a forecast is worth: by the rate of `now`, as those of days to come are not known.
+
+    A forecast is made in USD and converted so. A history at the rates of its days would take a change of the exchange
+    rate for a change of usage. Raises NoRateError.
+    """
+    factor = currency.factor(now)
+    if factor is None:
+        raise NoRateError(currency.missing([f"on {now:%Y-%m-%d}"]))
+    return float(factor)
 
 
 def read_history(reader: CostReader, question: CostQuery, now: datetime, meter: str = "") -> History:

@@ -27,6 +27,11 @@ class Bands:
     lower: dict[int, Array]
     upper: dict[int, Array]
 
+    def times(self, rate: float) -> "Bands":
+        """Return them in a currency of which one USD is worth `rate`."""
+        lower, upper = ({level: row * rate for level, row in side.items()} for side in (self.lower, self.upper))
+        return Bands(self.mean * rate, lower, upper)
+
 
 def bands(found: Forecast, values: Array) -> Bands:
     """Return the intervals of a forecast. `values`: the history, series x time."""

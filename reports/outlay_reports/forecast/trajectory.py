@@ -7,7 +7,7 @@ gives the landing: of the current piece only the part after that minute counts, 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -112,6 +112,12 @@ class Trajectory:
     mean: Array
     errors: Array
     left: Array
+
+    def times(self, rate: float) -> "Trajectory":
+        """Return it in a currency of which one USD is worth `rate`."""
+        if rate == 1:
+            return self
+        return replace(self, mean=self.mean * rate, errors=self.errors * rate)
 
     def at(self, now: datetime, spent: int) -> Landing:
         """Return the landing at the minute of `now`, with `spent` pico-USD so far in the period."""

@@ -31,6 +31,13 @@ AMOUNTS = {
     "0.000000123456": "$0.000000123",
     "0.000000000001": "$0.000000000001",
 }
+SHARES = {
+    "0": "0%", "0.0004": "<0.1%", "-0.0004": ">-0.1%", "0.0006": "0.1%", "0.01": "1.0%", "0.011": "1.1%",
+    "0.0123": "1.2%", "0.03": "3.0%", "0.05": "5.0%", "-0.05": "-5.0%", "0.0994": "9.9%", "0.0999": "10%",
+    "0.124": "12%", "0.173": "17%", "0.99": "99%", "0.997": "99.7%", "0.99999": "99.9%", "1": "100%",
+    "1.18825": "119%", "22.69": "2,269%", "-0.5": "-50%",
+}  # fmt: skip
+"""Shares and changes: tenths below 10%, and where rounding would claim all of it."""
 
 
 @pytest.mark.parametrize(("amount", "text"), AMOUNTS.items())
@@ -95,14 +102,7 @@ def test_an_amount_in_full_has_every_digit_and_cents_at_least() -> None:
     assert shown == ["$1.50", "$0.00", "$1,234.000000000001", "-$2.00"]
 
 
-@pytest.mark.parametrize(
-    ("part", "text"),
-    [
-        ("0", "0%"), ("0.0004", "<0.1%"), ("-0.0004", ">-0.1%"), ("0.0123", "1.2%"), ("0.05", "5%"),
-        ("0.0999", "10%"), ("0.124", "12%"), ("0.997", "99.7%"), ("0.99999", "99.9%"), ("1", "100%"),
-        ("1.18825", "119%"), ("22.69", "2,269%"), ("-0.5", "-50%"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("part", "text"), SHARES.items())
 def test_a_share_claims_neither_all_nor_nothing(part: str, text: str) -> None:
     assert percent(Decimal(part)) == percent(Fraction(part)) == text
 
@@ -129,8 +129,11 @@ def test_growth_and_shares_of_nothing() -> None:
 def test_charts_in_the_browser_follow_the_same_rule() -> None:
     amounts = [amount for amount in AMOUNTS if amount != "0.000000000001"]
     script = (
-        f"import({json.dumps(CHART.as_uri())}).then(({{money, about}}) => console.log(JSON.stringify("
-        f"{json.dumps(amounts)}.map((n) => [money(Number(n)), about(Number(n))]))))"
+        f"import({json.dumps(CHART.as_uri())}).then(({{money, about, percent}}) => console.log(JSON.stringify(["
+        f"{json.dumps(amounts)}.map((n) => [money(Number(n)), about(Number(n))]),"
+        f"{json.dumps(list(SHARES))}.map((n) => percent(Number(n)))])))"
     )
     printed = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, check=True)
-    assert json.loads(printed.stdout) == [[usd(amount), about(Decimal(amount))] for amount in amounts]
+    shown, shares = json.loads(printed.stdout)
+    assert shown == [[usd(amount), about(Decimal(amount))] for amount in amounts]
+    assert shares == list(SHARES.values())

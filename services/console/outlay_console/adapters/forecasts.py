@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -18,9 +18,9 @@ from outlay_reports.adapters.forecast_cache import ForecastCache, PastPeriod, bu
 from outlay_reports.budgets import BudgetPlan, BudgetStatus
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.forecast import Bands, bands, forecast
-from outlay_reports.forecast.history import read_history
+from outlay_reports.forecast.history import rate_ahead, read_history
 from outlay_reports.forecast.trajectory import SEASONS, Trajectory
-from outlay_schemas.currency import NoRateError
+from outlay_schemas.currency import USD, NoRateError
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class Forecasts:
 
 
 def _ahead(costs: CostReader, asked: CostQuery, now: datetime, steps: int) -> BucketForecast | None:
-    known = read_history(costs, asked, now)
+    known = read_history(costs, replace(asked, currency=USD), now)
     if not known.keys:
         return None
     found = forecast(known.values, SEASONS[asked.unit or "day"], steps)
@@ -115,4 +115,4 @@ def _ahead(costs: CostReader, asked: CostQuery, now: datetime, steps: int) -> Bu
     starts = [asked.span.start]
     while len(starts) < steps:
         starts.append(period_of(starts[-1], asked.unit or "day", asked.zone).end)
-    return BucketForecast(starts, bands(found, known.values))
+    return BucketForecast(starts, bands(found, known.values).times(rate_ahead(asked.currency, now)))

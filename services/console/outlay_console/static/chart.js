@@ -23,8 +23,14 @@ function axis(value, symbol) {
   return value >= 10000 ? written(value, symbol, { notation: "compact", maximumFractionDigits: 2 }) : money(value, symbol).replace(/\.00$/, "");
 }
 
-function percent(value) {
-  return new Intl.NumberFormat("en-US", { style: "percent", maximumFractionDigits: 1 }).format(value);
+// The rule of outlay_reports/money.py: tenths below 10%, whole percents above; a part is never 100%, and some is never 0%.
+export function percent(part) {
+  const size = Math.abs(part);
+  if (size && size * 1000 <= 0.5) return part > 0 ? "<0.1%" : ">-0.1%";
+  const nearly = size > 0.99 && size < 1;
+  const number = nearly ? Math.min(size * 100, 99.9) : size * 100;
+  const places = size && (nearly || number < 9.95) ? 1 : 0;
+  return written(part < 0 ? -number : number, "", { minimumFractionDigits: places, maximumFractionDigits: places }) + "%";
 }
 
 function forecast(band, symbol) {

@@ -1,6 +1,7 @@
 """Where a period lands: what is spent is spent, only the rest is forecast, and the interval holds the truth."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -23,7 +24,8 @@ from outlay_reports.forecast.trajectory import (
     trajectory_input,
 )
 from outlay_reports.periods import Unit, period_bounds
-from outlay_schemas.catalog import Budget
+from outlay_schemas.catalog import Budget, FxRate
+from outlay_schemas.currency import Currency, NoRateError
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -170,6 +172,24 @@ def test_two_that_ask_in_one_minute_get_the_same_figures_alone_or_together() -> 
         assert alone.at(now, 0).expected == one.at(now, 0).expected
         assert alone.at(now, 0).bounds(80) == one.at(now, 0).bounds(80)
     assert together[0].at(now, 0).expected == together[2].at(now, 0).expected
+
+
+def test_another_currency_shows_the_same_forecast_at_the_rate_of_today() -> None:
+    """A history at the rates of its days would take a new exchange rate for a change of usage."""
+    spending, now = memory(), START + timedelta(days=40)
+    rates = (
+        FxRate.model_validate({"currency": "EUR", "usd": "1.00", "to": f"{now - timedelta(days=6):%Y-%m-%d}"}),
+        FxRate.model_validate({"currency": "EUR", "usd": "1.25", "from": f"{now - timedelta(days=6):%Y-%m-%d}"}),
+    )
+    asked = question(now)
+    euro = replace(asked, currency=Currency("EUR", rates))
+    cache = ForecastCache()
+    (usd,), (eur,) = (cache.trajectories(spending, [one], now) for one in (asked, euro))
+    assert usd.at(now, 0).expected > 0
+    for one in ("mean", "errors"):
+        assert np.allclose(getattr(eur, one), getattr(usd, one) * 0.8)
+    with pytest.raises(NoRateError, match="EUR on 2"):
+        cache.trajectories(spending, [replace(asked, currency=Currency("EUR", rates[:1]))], now)
 
 
 def test_history_is_read_once_a_minute() -> None:
