@@ -57,7 +57,7 @@ def contributor_text(alert: Alert, one: Contributor) -> str:
     cost, whole = Decimal(one.cost), Decimal(alert.contributors_total or alert.actual)
     name = one.value if len(one.value) <= _NAME else one.value[: _NAME - 1] + "…"
     part = f" ({percent(share(cost, whole))})" if alert.unit == "USD" and 0 < cost <= whole else ""
-    return f"{name_of(name)} {usd(one.cost, lower_bound=bool(one.unpriced))}{part}"
+    return f"{name_of(name)} {usd(one.cost, lower_bound=bool(one.unpriced) or one.partial)}{part}"
 
 
 def unpriced_text(alert: Alert) -> str:

@@ -24,6 +24,8 @@ class Contributor(Struct, omit_defaults=True, frozen=True):
     cost: Usd
     unpriced: int = 0
     """Events of it without a price: `cost` is a lower bound if there are any."""
+    partial: bool = False
+    """Whether `cost` is a lower bound since the rollups of the window name only some users."""
 
 
 class Effect(Struct, frozen=True):

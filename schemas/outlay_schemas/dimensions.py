@@ -61,6 +61,8 @@ ALIASES = {alias: d.name for d in DIMENSIONS for alias in d.aliases} | WELL_KNOW
 PAYER = "business_unit"
 """Who pays by default: a statement of chargeback has one for each value."""
 UNASSIGNED = "(unassigned)"
+OTHER_USERS = "(other)"
+"""The user that rollups sum all users past the limit of a window under."""
 """How a missing value is shown, everywhere."""
 
 

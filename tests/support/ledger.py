@@ -73,10 +73,10 @@ def random_events(tenant: str, span: TimeRange, count: int, seed: int) -> list[C
     return found
 
 
-def write(settings: ClickHouseSettings, events: Sequence[CostEvent]) -> None:
-    """Append events to the ledger and compute every window that they touch."""
+def write(settings: ClickHouseSettings, events: Sequence[CostEvent], cells: int = 1000) -> None:
+    """Append events to the ledger and compute every window that they touch. `cells`: with a user, in a window."""
     clickhouse = ClickHouseClient(settings)
-    writer = Writer(clickhouse, cells=1000)
+    writer = Writer(clickhouse, cells=cells)
     writer.append("ledger_input", b"\n".join(encoder.encode(event) for event in events))
     for grain, seconds in GRAINS:
         touched = {(int(e.time.timestamp()) // seconds * seconds, e.tenant) for e in events}

@@ -14,7 +14,7 @@ from outlay.cli.progress import progress_bar
 from outlay.cli.stores import first_kept, open_clickhouse, require_kept, require_tenants
 from outlay.local.state import stores
 from outlay_aggregator.adapters.accepted_events import AcceptedEvents, AcceptedEventsAudit
-from outlay_aggregator.adapters.audit import Audit, Conflict, Period, Wrong
+from outlay_aggregator.adapters.audit import NAMED, Audit, Conflict, Period, Wrong
 from outlay_aggregator.adapters.ledger_store import LedgerStore
 from outlay_aggregator.adapters.rebuild import Rebuild
 from outlay_aggregator.domain.windows import Range
@@ -77,7 +77,8 @@ def audit(
         seen = {period.tenant for period in periods}
         seen |= {balance.tenant for balance in (accepted.balances if accepted else ()) if balance.accepted}
         require_tenants(CostReader(clickhouse), [name for name in asked.tenants if name not in seen])
-    conflicts += [c for c in (accepted.conflicts if accepted else []) if c not in conflicts]
+    named = {conflict.identity for conflict in conflicts}
+    conflicts += [c for c in (accepted.conflicts if accepted else []) if c.identity not in named]
     report = Report(accepted, periods, count, wrong, conflicts)
     if as_json:
         print_json(report.as_dict())
@@ -150,6 +151,10 @@ class Report:
         columns = ("tenant", "source", "id", "with", ">bodies", "first time", "last time")
         rows = [astuple(conflict) for conflict in self.conflicts]
         print_table("Conflicts: one identity, different events", columns, rows, "no conflicts")
+        if len(rows) >= NAMED:
+            line(
+                f"each check names {NAMED} conflicts at most; the console counts them all, under Data quality"
+            )
         if self.balanced:
             line("everything balances", "green")
             return

@@ -13,9 +13,10 @@ import msgspec
 
 from outlay_aggregator import metrics
 from outlay_aggregator.adapters.ledger_store import LedgerStore
-from outlay_aggregator.domain.rollup_sql import OTHER, HighCardinalitySource
+from outlay_aggregator.domain.rollup_sql import HighCardinalitySource
 from outlay_aggregator.domain.windows import Window, window_of
 from outlay_kit.telemetry import get_logger
+from outlay_schemas.dimensions import OTHER_USERS
 
 log = get_logger(__name__)
 MOST_NAMED = 100
@@ -35,7 +36,7 @@ class CardinalityWatch:
 
     def due(self, window: Window, users: Iterable[str], events: Sequence[int]) -> bool:
         """Return whether to determine the producer of a minute, by the users and the events of its cells."""
-        if len(events) <= self._bound and OTHER not in users:
+        if len(events) <= self._bound and OTHER_USERS not in users:
             return False
         total = sum(events)
         if total < 2 * self._seen.get(window, 0):
@@ -84,7 +85,7 @@ class MinuteChecks:
     def _name(self, found: HighCardinalitySource) -> None:
         label = (found.tenant, found.source[:200])
         if label not in self._named and len(self._named) >= MOST_NAMED:
-            label = (OTHER, OTHER)
+            label = (OTHER_USERS, OTHER_USERS)
         self._named.add(label)
         metrics.HIGH_CARDINALITY.labels(*label).set(found.cells)
         log.warning(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.support.consistency.data import BUDGETS, FX, NOW, TENANT, Oracle, catalog, priced, used
@@ -21,18 +22,27 @@ from outlay_pricer.opportunities.search import OpportunityScanner
 
 @pytest.fixture(scope="package")
 def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    folder = tmp_path_factory.mktemp("consistency")
-    make(stack, folder, database="consistent", now=NOW)
-    settings = stack.writer.model_copy(update={"database": "consistent"})
+    yield from _system(stack, tmp_path_factory.mktemp("consistency"), "consistent", cells=1000)
+
+
+@pytest.fixture(scope="package")
+def folded(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The same, where windows of the rollups name few users, and have the rest as one."""
+    yield from _system(stack, tmp_path_factory.mktemp("folded"), "folded", cells=2)
+
+
+def _system(stack: Stack, folder: Path, database: str, *, cells: int) -> Iterator[System]:
+    make(stack, folder, database=database, now=NOW)
+    settings = stack.writer.model_copy(update={"database": database})
     content = catalog()
-    write(settings, priced(used(), content))
+    write(settings, priced(used(), content), cells)
     publish(stack.kafka, content, FakeClock(NOW))
     clickhouse = ClickHouseClient(settings)
     OpportunityScanner(clickhouse, FakeClock(NOW), every=900, most=100_000).turn(content)
     shown = CatalogView(1, NOW, "", None, (), BUDGETS, fx=FX)
     key = KeyFile(folder / "keys.json").create(TENANT, ("read", "admin"), NOW)
     asked = replace(dependencies(stack, settings, folder), catalog=lambda: shown)
-    environment = {**stack.environment, "OUTLAY_CLICKHOUSE_DATABASE": "consistent", "OUTLAY_TENANT": TENANT}
+    environment = {**stack.environment, "OUTLAY_CLICKHOUSE_DATABASE": database, "OUTLAY_TENANT": TENANT}
     yield System(asked, clickhouse, content, folder / "keys.json", key, environment)
     clickhouse.close()
 

@@ -11,7 +11,7 @@ from tests.support.consistency.currency_surfaces import WHOLE, by_team, named, r
 from tests.support.consistency.data import Oracle, first_of_month, midnight
 from tests.support.consistency.surfaces import System
 
-from outlay_reports.money import decimal_of, usd
+from outlay_reports.money import about, decimal_of, usd
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 HALF = Fraction(1, 2 * 10**12)
@@ -85,6 +85,30 @@ def test_patterns_show_what_plain_sums_give(system: System, oracle: Oracle) -> N
     text = system.command("report", "patterns")
     assert oracle.unpriced(days[1], days[2]) > 0
     assert usd(oracle.cost(days[1], days[2]), lower_bound=True) in text, "as other reports write it"
+
+
+def test_a_forecast_is_the_one_in_usd_at_the_rate_of_today(system: System, oracle: Oracle) -> None:
+    """Not one of amounts at the rates of their days: that would take a new exchange rate for less usage."""
+    usd_rows, eur_rows = (
+        json.loads(system.command("forecast", "--json", "--currency", code))["month"]["rows"]
+        for code in ("USD", "EUR")
+    )
+    spent = Fraction(usd_rows[0]["usd"])
+    assert spent == oracle.cost(first_of_month("UTC"))
+    assert Decimal(eur_rows[0]["eur"]) == decimal_of(oracle.euros(first_of_month("UTC")))
+    assert len(usd_rows) == len(eur_rows) == 6
+    for one, other in zip(usd_rows[1:], eur_rows[1:], strict=True):
+        rest = (Fraction(one["usd"]) - spent) / Fraction("1.17")
+        assert float(Fraction(other["eur"]) - Fraction(eur_rows[0]["eur"])) == pytest.approx(
+            float(rest), abs=2e-6
+        )
+    page = system.page("/?tz=UTC&range=30d&currency=EUR")
+    assert f"<b>{about(Decimal(eur_rows[1]['eur']), 'EUR', lower_bound=True)}</b>" in page
+    last = [
+        json.loads(system.command("forecast", "--horizon", "1", "--currency", code))
+        for code in ("USD", "EUR")
+    ]
+    assert last[1]["mean"] == pytest.approx(last[0]["mean"] / 1.17)
 
 
 def test_pages_show_the_currency_that_their_address_names(system: System, oracle: Oracle) -> None:

@@ -4,13 +4,13 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.support.aggregator_rig import NOW, Rig, batch, group, line
 
-from outlay_aggregator.domain.rollup_sql import OTHER
 from outlay_aggregator.domain.windows import BackfillQueue, Window
 from outlay_aggregator.minute_checks import MOST_NAMED, CardinalityWatch
 from outlay_aggregator.settings import Settings
 from outlay_kit.errors import Retryable
 from outlay_kit.kafka import OversizeError
 from outlay_schemas.dead_letters import dead_letter
+from outlay_schemas.dimensions import OTHER_USERS
 from outlay_schemas.errors import Invalid
 from outlay_schemas.events import RollupGroup, dead_letter_decoder, encoder, rollup_window_decoder
 from outlay_schemas.money import Usd
@@ -255,7 +255,7 @@ def test_a_high_cardinality_producer_is_named_again_only_when_its_minute_doubled
     rig.store.groups = lambda _: [group("a"), group("b")]
     rig.handle(line())
     assert "high cardinality 1" not in rig.log  # as many cells as it may have
-    rig.store.groups = lambda _: [group("a"), group(OTHER)]
+    rig.store.groups = lambda _: [group("a"), group(OTHER_USERS)]
     rig.handle(line())
     rig.handle(line())
     assert rig.log.count("high cardinality 1") == 1
@@ -280,7 +280,7 @@ def test_the_metric_of_high_cardinality_has_few_labels_however_many_producers_th
         for sample in metric.samples
     }
     assert len([name for name in names if name.startswith("many-")]) == MOST_NAMED
-    assert OTHER in names
+    assert OTHER_USERS in names
 
 
 def test_of_minutes_looked_at_the_oldest_is_forgotten() -> None:

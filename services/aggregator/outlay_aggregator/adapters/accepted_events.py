@@ -11,6 +11,7 @@ none of these places is missing, and named.
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 
 from outlay_aggregator.adapters.audit import NAMED, SPAN_ROWS, Conflict
 from outlay_aggregator.adapters.scratch import scratch_tables
@@ -182,7 +183,10 @@ class AcceptedEventsAudit:
             first, last = (pick(event.time for event in bodies) for pick in (min, max))
             same = first.replace(microsecond=0) == last.replace(microsecond=0)
             kind = "another body" if same else "another time"
-            found.append(Conflict(*key, kind, len(bodies), first.isoformat(), last.isoformat()))
+            times = (
+                f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}" for at in (first, last)
+            )  # as the engine does
+            found.append(Conflict(*key, kind, len(bodies), *times))
         return found
 
 

@@ -107,6 +107,11 @@ class Conflict:
     first_time: str
     last_time: str
 
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Tenant, source and id."""
+        return self.tenant, self.source, self.id
+
 
 class Audit:
     """Reads only."""

@@ -16,6 +16,7 @@ from outlay_aggregator.domain.windows import GRAINS, Range, Window, end_of, is_s
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.cluster_schema import changed, cluster_of
 from outlay_kit.errors import Retryable
+from outlay_schemas.dimensions import OTHER_USERS
 from outlay_schemas.events import Grain
 
 _INSERT = {
@@ -27,7 +28,7 @@ _INSERT = {
     "date_time_input_format": "best_effort",
 }
 _FINAL = {"do_not_merge_across_partitions_select_final": 1}  # no identity is in two months
-_FOLDED = f'"user":"{rollup_sql.OTHER}"'.encode()
+_FOLDED = f'"user":"{OTHER_USERS}"'.encode()
 """In an answer: users are past the limit."""
 _MOST_WIDE = 10_000
 _MALFORMED = {

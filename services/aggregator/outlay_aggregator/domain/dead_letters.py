@@ -5,9 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from outlay_aggregator.domain.rollup_sql import OTHER
 from outlay_schemas.dead_letters import MOST_BAD, dead_letter
-from outlay_schemas.dimensions import CELL, EXACT
+from outlay_schemas.dimensions import CELL, EXACT, OTHER_USERS
 from outlay_schemas.errors import UNREADABLE, Invalid
 from outlay_schemas.events import DeadLetter, RollupGroup, dead_letter_decoder, encoder, rollup_window_decoder
 from outlay_schemas.grammar import FIRST_YEAR, LAST_YEAR
@@ -54,7 +53,7 @@ def thin(line: bytes, kept: Sequence[str] = EXACT) -> bytes:
     It is for when the whole is too large for a record. With none kept, it is one cell with the totals.
     """
     window = rollup_window_decoder.decode(line)
-    folded = {name: OTHER for name in CELL if name not in kept}
+    folded = {name: OTHER_USERS for name in CELL if name not in kept}
     cells: dict[tuple[str, ...], RollupGroup] = {}
     for group in window.groups:
         key = tuple(getattr(group, name) for name in kept)

@@ -9,13 +9,11 @@ side by side), `low` and `high` (bounds of their time) and `cells` (limit of cel
 
 import msgspec
 
-from outlay_schemas.dimensions import CELL, EXACT
+from outlay_schemas.dimensions import CELL, EXACT, OTHER_USERS
 from outlay_schemas.events import Grain
 
 TABLES: dict[Grain, str] = {"minute": "rollup_minute", "hour": "rollup_hour", "day": "rollup_day"}
 
-OTHER = "(other)"
-"""The user that sums all users past the limit."""
 NAMED_SO = "((other))"
 """Escaped name of a real user called `(other)`, so that it is not merged into the sum of the others."""
 
@@ -79,7 +77,7 @@ def recompute(grain: Grain, span: bool = False, narrow: bool = False) -> str:
 
 PAST_LIMIT = 395
 """ClickHouse's code for what `throwIf` throws."""
-_CELLS_WITH_USER = f"countIf(kept NOT IN ('', '{OTHER}')) + countIf(kept = '{NAMED_SO}')"
+_CELLS_WITH_USER = f"countIf(kept NOT IN ('', '{OTHER_USERS}')) + countIf(kept = '{NAMED_SO}')"
 """At least as many as there are: two users may share the name NAMED_SO."""
 _NONE_PAST_LIMIT = f"""
 HAVING NOT throwIf({_CELLS_WITH_USER} > {{cells:UInt32}}, 'users are past the limit of cells')"""
@@ -132,7 +130,7 @@ def _minute_cells(span: bool) -> str:
 
 def _named(within: str) -> str:
     """Return the user of a cell: `(other)` for users that are not `within` the limit."""
-    return f"if(user = '' OR {within}, if(user = '{OTHER}', '{NAMED_SO}', user), '{OTHER}')"
+    return f"if(user = '' OR {within}, if(user = '{OTHER_USERS}', '{NAMED_SO}', user), '{OTHER_USERS}')"
 
 
 def _all_cells(grain: Grain, span: bool) -> str:
@@ -153,13 +151,13 @@ def _wider_cells(grain: Grain, span: bool) -> str:
     rows = _parts(grain, span)
     kept = _kept(
         f"""SELECT tenant, start, user, sum(cost) AS user_cost, uniqExact({_CELL}) AS user_cells
-        {rows} WHERE user NOT IN ('', '{OTHER}') GROUP BY tenant, start, user"""
+        {rows} WHERE user NOT IN ('', '{OTHER_USERS}') GROUP BY tenant, start, user"""
     )
     return f"""
     SELECT tenant, start, {_DIMS}, kept,
         {_added("")}, {_VERSION_OF_PARTS} AS versions
     FROM (
-        SELECT *, if(user IN ('', '{OTHER}') OR (tenant, start, user) IN ({kept}), user, '{OTHER}') AS kept
+        SELECT *, if(user IN ('', '{OTHER_USERS}') OR (tenant, start, user) IN ({kept}), user, '{OTHER_USERS}') AS kept
         {rows})
     GROUP BY tenant, start, {_DIMS}, kept"""
 

@@ -19,7 +19,7 @@ from outlay_reports.compare import THING
 from outlay_reports.cost_query import Amount, Cell, CostQuery
 from outlay_reports.range_sums import Query, Selection, sums, windows
 from outlay_schemas.alerts import Contributor
-from outlay_schemas.dimensions import CELL
+from outlay_schemas.dimensions import CELL, OTHER_USERS
 from outlay_schemas.events import Grain
 from outlay_schemas.money import to_pico, to_usd
 
@@ -103,21 +103,31 @@ class RollupReader:
     def contributors(
         self, watch: Watch, span: TimeRange, scope: Mapping[str, Sequence[str]], amount: Amount
     ) -> tuple[list[Contributor], int]:
-        """Return the three greatest values of each dimension within a scope, and the pico-USD of all at that read."""
+        """Return the three greatest values of each dimension within a scope, and the pico-USD of all at that read.
+
+        Where rollups fold users past the limit of a window into one, that one is left out, and what they name of each
+        other user is a lower bound.
+        """
         measures = (amount, "unpriced_events")
         query = sums([Selection(span, scope)], CELL, measures=measures, exact=watch.tagged)
         pairs = ", ".join(f"('{name}', k{n})" for n, name in enumerate(CELL))
         rows = self._clickhouse.rows(
             f"SELECT d.1 AS dimension, d.2 AS value, sum({amount}_0) AS spent, sum(unpriced_events_0) AS unpriced"
             f" FROM ({query.sql}) ARRAY JOIN [('', ''), {pairs}] AS d GROUP BY dimension, value"
-            " HAVING spent > 0 ORDER BY dimension, spent DESC, value LIMIT 3 BY dimension",
-            {**query.bound, "tenant": watch.tenant},
+            " HAVING spent > 0"
+            " ORDER BY dimension, (dimension, value) = ('user', {others:String}) DESC, spent DESC, value"
+            " LIMIT 4 BY dimension",
+            {**query.bound, "tenant": watch.tenant, "others": OTHER_USERS},
         )
-        found = [
-            Contributor(r["dimension"], r["value"], to_usd(to_pico(r["spent"])), r["unpriced"]) for r in rows
-        ]
-        total = sum(to_pico(one.cost) for one in found if not one.dimension)
-        return [one for one in found if one.dimension], total
+        folded = not watch.tagged and any(_folded(row) for row in rows)
+        found: dict[str, list[Contributor]] = {}
+        for row in rows:
+            name, value = row["dimension"], row["value"]
+            if not (folded and _folded(row)):
+                cost, partial = to_usd(to_pico(row["spent"])), folded and name == "user"
+                found.setdefault(name, []).append(Contributor(name, value, cost, row["unpriced"], partial))
+        (whole,) = found.pop("", [None])
+        return [one for each in found.values() for one in each[:3]], to_pico(whole.cost) if whole else 0
 
     def things(self, tenant: str, span: TimeRange, scope: Mapping[str, Sequence[str]]) -> list[Cell]:
         """Return what each thing that has a price cost within a scope, with its quantities, as reports read it."""
@@ -253,3 +263,7 @@ def span_of(starts: Sequence[datetime], grain: Grain) -> TimeRange:
 
 def _values(row: Mapping[str, object], by: Sequence[str]) -> Values:
     return tuple(str(row[f"k{n}"]) for n in range(len(by)))
+
+
+def _folded(row: Mapping[str, Any]) -> bool:
+    return (row["dimension"], row["value"]) == ("user", OTHER_USERS)

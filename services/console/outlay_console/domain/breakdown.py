@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from outlay_console.domain.view import JOINT
 from outlay_reports.money import completeness
 from outlay_schemas.currency import Currency, rounded
+from outlay_schemas.dimensions import OTHER_USERS
 from outlay_schemas.money import to_pico
 
 
@@ -51,6 +53,11 @@ class BreakdownRow:
     unpriced_before: int = 0
     rows: int = 1
     """How many values it stands for."""
+
+    @property
+    def folded(self) -> bool:
+        """Whether it is users past the limit of a window, whom rollups sum as one."""
+        return OTHER_USERS in self.value.split(JOINT)
 
     @classmethod
     def of(cls, sums: Sequence[Any], dimension: str = "", *, rows: int) -> "BreakdownRow":

@@ -12,7 +12,7 @@ from outlay_console.domain.view import JOINT, View
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.alert_list import alert_statement
 from outlay_reports.conversion import Conversion
-from outlay_reports.range_sums import Query, Selection, conditions, sums, windows
+from outlay_reports.range_sums import Query, Selection, conditions, needs_ledger, sums, windows
 from outlay_reports.savings import NEWEST_ANALYSIS
 from outlay_reports.time_sql import between
 from outlay_schemas.events import Grain
@@ -38,7 +38,11 @@ def breakdown(
     """
     names = list(dict.fromkeys((*view.groups, *more)))
     inner = sums(
-        [Selection(span, view.filters) for span in spans], names, measures=TOTAL, currency=view.currency
+        [Selection(span, view.filters) for span in spans],
+        names,
+        measures=TOTAL,
+        exact=_exact(view),
+        currency=view.currency,
     )
     rates = Conversion.over(view.currency, spans[0])
     whole = ", ".join(f"sum(sum({name}_0)) OVER (PARTITION BY dimension) AS all_{name}" for name in TOTAL)
@@ -60,6 +64,11 @@ def breakdown(
     )
 
 
+def _exact(view: View) -> bool:
+    """Tell whether a view needs the ledger: one of a user does, as rollups fold users past a limit into one."""
+    return needs_ledger(view.filters, exact=True)
+
+
 def _joint(view: View) -> str:
     """Return the SQL of the values of a row, as one text."""
     if not view.then:
@@ -74,6 +83,7 @@ def series(view: View, span: TimeRange, starts: Sequence[datetime], top: Sequenc
         view.groups,
         measures=("cost", "unpriced_events"),
         bounds=starts,
+        exact=_exact(view),
         currency=view.currency,
     )
     row = _joint(view)

@@ -178,8 +178,12 @@ def test_another_currency_shows_the_same_forecast_at_the_rate_of_today() -> None
     """A history at the rates of its days would take a new exchange rate for a change of usage."""
     spending, now = memory(), START + timedelta(days=40)
     rates = (
-        FxRate.model_validate({"currency": "EUR", "usd": "1.00", "to": f"{now - timedelta(days=6):%Y-%m-%d}"}),
-        FxRate.model_validate({"currency": "EUR", "usd": "1.25", "from": f"{now - timedelta(days=6):%Y-%m-%d}"}),
+        FxRate.model_validate(
+            {"currency": "EUR", "usd": "1.00", "to": f"{now - timedelta(days=6):%Y-%m-%d}"}
+        ),
+        FxRate.model_validate(
+            {"currency": "EUR", "usd": "1.25", "from": f"{now - timedelta(days=6):%Y-%m-%d}"}
+        ),
     )
     asked = question(now)
     euro = replace(asked, currency=Currency("EUR", rates))
