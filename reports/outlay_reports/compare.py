@@ -34,6 +34,9 @@ from outlay_reports.report_table import (
 EFFECTS = ("price", "volume", "mix", "new", "gone")
 THING = ("kind", "provider", "sku")
 """What has a price of its own: the finest that effects are computed for, within the dimensions asked for."""
+_ROUNDED = 3
+"""Pico-USD by which one event's cost is off at most: each of its meters is rounded."""
+_PPM = 10**6
 
 
 @dataclass
@@ -108,14 +111,24 @@ def _quantity(sums: Sums, measure: str) -> Fraction:
 
 
 def _explain(measure: str, group: Sequence[Difference], scale: Fraction) -> None:
-    """Set the effects of things counted alike. Rounding is within a pico-USD, and price takes the rest."""
+    """Set the effects of things counted alike. Rounding is within a pico-USD, and price takes the rest.
+
+    Unless the rest is no more than the rounding of the events, to a pico-USD each: then no price has changed, and the
+    greater of the others takes it.
+    """
     quantities = [(_quantity(one.earlier, measure) * scale, _quantity(one.later, measure)) for one in group]
     growth = sum(q1 for _, q1 in quantities) / sum(q0 for q0, _ in quantities)
     for thing, (q0, q1) in zip(group, quantities, strict=True):
         at_old_price = thing.earlier.cost * q1 / q0
         volume = round(thing.earlier.cost * (growth - 1))
         mix = round(at_old_price - thing.earlier.cost * growth)
-        thing.effects |= {"volume": volume, "mix": mix, "price": thing.change - volume - mix}
+        price = thing.change - volume - mix
+        rounding = _ROUNDED * (thing.later.events + (thing.earlier.events * scale + 1) * q1 / q0)
+        if abs(price) <= rounding and abs(price) * _PPM < abs(volume) > abs(mix):
+            volume, price = volume + price, 0
+        elif abs(price) <= rounding and abs(price) * _PPM < abs(mix):
+            mix, price = mix + price, 0
+        thing.effects |= {"volume": volume, "mix": mix, "price": price}
 
 
 def compare_table(

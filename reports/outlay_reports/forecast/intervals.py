@@ -29,7 +29,9 @@ class Bands:
 
     def times(self, rate: float) -> "Bands":
         """Return them in a currency of which one USD is worth `rate`."""
-        lower, upper = ({level: row * rate for level, row in side.items()} for side in (self.lower, self.upper))
+        lower, upper = (
+            {level: row * rate for level, row in side.items()} for side in (self.lower, self.upper)
+        )
         return Bands(self.mean * rate, lower, upper)
 
 

@@ -1,5 +1,6 @@
 """What the reports say of given cells: sums, shares, gaps, and effects that add up."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -103,6 +104,29 @@ def test_effects_name_the_cause() -> None:
     assert _dollars(old, raised) == {"price": 3, "volume": 0, "mix": 0, "new": 0, "gone": 0}
     other = [cell("t", "compute", "p", "gpu", usd="7", compute_seconds=60)]
     assert _dollars(old, other) == {"price": 0, "volume": 0, "mix": 0, "new": 7, "gone": -11}
+
+
+def test_a_price_that_is_the_same_is_no_cause_though_events_are_rounded() -> None:
+    """$0.08 for 730 GB hours: no event's cost is exact, and their sums are off by a few pico-USD."""
+    price = Fraction("0.08") / 730
+
+    def used(*hours: int) -> list[Cell]:
+        cost = sum(round(price * each * 10**12) for each in hours)
+        usd = Decimal(cost).scaleb(-12)
+        return [cell("t", "storage", "p", "gp3", usd=f"{usd:f}", events=len(hours), gb_hours=sum(hours))]
+
+    early, late = used(*range(101, 141)), used(*range(203, 303, 2))
+    assert Fraction(_usd(late)) / sum(range(203, 303, 2)) != Fraction(_usd(early)) / sum(range(101, 141))
+    for scale in (Fraction(1), Fraction(1, 168)):
+        found = compare(early, late, 1, scale).all
+        assert (found.effects["price"], found.effects["mix"]) == (0, 0)
+        assert found.effects["volume"] == found.change > 0
+    dearer = [replace(late[0], sums=replace(late[0].sums, cost=late[0].sums.cost + 10**6))]
+    assert compare(early, dearer, 1).all.effects["price"] > 0, "a millionth of a dollar is a price"
+
+
+def _usd(cells: list[Cell]) -> int:
+    return round(cells[0].sums.cost)
 
 
 def _dollars(earlier: list[Cell], later: list[Cell]) -> dict[str, Fraction]:
