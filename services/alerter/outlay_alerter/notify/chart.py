@@ -100,9 +100,12 @@ def _times(pen: ImageDraw.ImageDraw, spending: Spending) -> None:
     wide = (_WIDTH - _LEFT - _RIGHT) / max(len(spending.costs), 1)
     form = {"minute": "%H:%M", "hour": "%d %b %H:%M", "day": "%d %b"}[_grain(spending.step)]
     every = max(len(spending.costs) // 5, 1)
+    end = _WIDTH - _RIGHT - pen.textlength("UTC", _font(16))
     for place in range(0, len(spending.costs), every):
         at = spending.start + spending.step * place
-        pen.text((_LEFT + wide * place, _HEIGHT - _BOTTOM + 10), f"{at:{form}}", fill=_PALE, font=_font(20))
+        text, left = f"{at:{form}}", _LEFT + wide * place
+        if left + pen.textlength(text, _font(20)) < end:
+            pen.text((left, _HEIGHT - _BOTTOM + 10), text, fill=_PALE, font=_font(20))
     pen.text((_WIDTH - _RIGHT, _HEIGHT - 8), "UTC", fill=_PALE, font=_font(16), anchor="rb")
 
 
