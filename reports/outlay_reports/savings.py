@@ -205,8 +205,9 @@ def savings_table(
         "to": analysis.until.isoformat(),
         "events": analysis.events,
     }
+    since = f"since {analysis.since:%Y-%m-%d %H:%M} UTC"
     return ReportTable(
-        "opportunities", f"Possible savings, from {counted(analysis.events, 'event')}", columns, tuple(rows),
+        "opportunities", f"Possible savings, from {counted(analysis.events, 'event')} {since}", columns, tuple(rows),
         notes=tuple(notes), facts=facts, empty="no savings found",
     ).in_currency(currency)  # fmt: skip
 
