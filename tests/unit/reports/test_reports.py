@@ -121,8 +121,8 @@ def test_a_price_that_is_the_same_is_no_cause_though_events_are_rounded() -> Non
         found = compare(early, late, 1, scale).all
         assert (found.effects["price"], found.effects["mix"]) == (0, 0)
         assert found.effects["volume"] == found.change > 0
-    dearer = [replace(late[0], sums=replace(late[0].sums, cost=late[0].sums.cost + 10**6))]
-    assert compare(early, dearer, 1).all.effects["price"] > 0, "a millionth of a dollar is a price"
+    raised = [replace(late[0], sums=replace(late[0].sums, cost=late[0].sums.cost + 10**6))]
+    assert compare(early, raised, 1).all.effects["price"] > 0, "a millionth of a dollar is a price"
 
 
 def _usd(cells: list[Cell]) -> int:
