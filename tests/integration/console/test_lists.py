@@ -28,8 +28,8 @@ pytestmark = pytest.mark.stack
 DATABASE = "console_lists"
 COUNT = 130
 """Entries of each list."""
-BUDGETS = 80
-"""Budgets: each costs a page a query."""
+BUDGETS, SPENT = 80, 3
+"""How many budgets there are, and how many of them have a forecast, which takes time."""
 NUMBERS = [str(number) for number in range(1, COUNT + 1)]
 MODEL = "/prices/model?provider=openai&sku=gpt-5-mini"
 
@@ -43,6 +43,14 @@ def price_book(number: int) -> PriceBook:
     ]
     rules = [{"id": "disk", "sku": f"disk-{number}", "prices": dated}]
     return PriceBook.model_validate({"name": f"book-{number}", "version": "1", "rules": rules})
+
+
+def budget(number: int) -> Budget:
+    """Return a budget of everything, or of a team that spends nothing."""
+    scope: dict[str, tuple[str, ...]] = {} if number <= SPENT else {"team": ("none",)}
+    return Budget(
+        id=f"b{number}", name=f"Budget {number:02}", tenant="acme", scope=scope, amount=Decimal(number)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +71,7 @@ def rig(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Rig:
     shown = msgspec.structs.replace(
         known,
         price_books=tuple(price_book(number) for number in range(1, COUNT + 1)),
-        budgets=tuple(
-            Budget(id=f"b{n}", name=f"Budget {n}", tenant="acme", amount=Decimal(n))
-            for n in range(1, BUDGETS + 1)
-        ),
+        budgets=tuple(map(budget, range(1, BUDGETS + 1))),
     )
     return replace(rig, dependencies=replace(rig.dependencies, catalog=lambda: shown))
 
@@ -133,7 +138,9 @@ async def test_every_budget_is_listed_the_fullest_first(rig: Rig) -> None:
     client, entry = await rig.logged_in(), r'<a href="/budgets/b(\d+)">'
     pages = await walk(client, "/budgets", "<main.*</main>", entry, BUDGETS)
     past = (await client.get(f"/budgets?after={BUDGETS}")).text
-    assert [*chain.from_iterable(pages)] == NUMBERS[:BUDGETS], "the smallest amount is the fullest"
+    assert [*chain.from_iterable(pages)] == NUMBERS[:BUDGETS], (
+        "the smaller its amount, the fuller it is; then by name"
+    )
     assert [len(page) for page in pages] == [CARDS, BUDGETS - CARDS]
     assert re.findall(entry, past) == pages[0], "a page past the end is the first one"
 

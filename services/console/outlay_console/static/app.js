@@ -112,7 +112,7 @@ const phone = matchMedia("(max-width: 760px)");
 function fold() {
   for (const list of document.querySelectorAll("[data-fold]")) {
     if (!phone.matches || list.dataset.fold === "open") continue;
-    const most = list.closest(".events") ? 20 : list.closest(".grid, .alerts, .savings, .columns") ? 3 : 6;
+    const most = list.closest(".events") ? 20 : list.closest(".alerts") ? 2 : list.closest(".grid, .savings, .columns") ? 3 : 6;
     const hidden = [...list.children].slice(most);
     const place = list.closest("table") ?? list;
     place.nextElementSibling?.matches(".unfold") && place.nextElementSibling.remove();
