@@ -1,7 +1,7 @@
 """The whole pipeline on this machine: HTTP in → Kafka → priced → ledger → rollups, everything included.
 
 Two phases: as fast as it goes in batches of 500 (sustained events/s, CPU an event of each process, peak
-memory), then a steady rate (event → rollup latency). The producer shares the cores, and its CPU is shown.
+memory, bytes on disk), then a steady rate (event → rollup latency). The producer shares the cores; its CPU is shown.
 
     python benchmarks/pipeline.py --events 1500000 --rate 5000 --seconds 30
 """
@@ -23,9 +23,10 @@ import psutil
 from harness import CLOCK, cpu_seconds, options, percentile, show
 
 from outlay.local.system import LocalSystem
+from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.kafka import Record, follow
 from outlay_kit.settings import KafkaSettings
-from outlay_schemas.topics import ROLLUPS
+from outlay_schemas.topics import COST_EVENTS, ROLLUPS, USAGE_EVENTS
 
 TENANT = "bench"
 BATCH = 500
@@ -203,6 +204,18 @@ def fast_phase(system: LocalSystem, producer: Producer, counted: Counted, events
     show(process="all", cpu_us_per_event=sum(cpu.values()) / sent * 1e6)
 
 
+def stored(home: Path, clickhouse: ClickHouseClient, events: int) -> None:
+    """Show the bytes of an event on Kafka's disk, one copy, and those of a row of the ledger and its index."""
+    for topic in (USAGE_EVENTS.name, COST_EVENTS.name):
+        logs = (file.stat().st_size for file in home.rglob(f"{topic}-*/*.log"))
+        show(topic=topic, bytes_per_event=sum(logs) / events)
+    for row in clickhouse.rows(
+        "SELECT table, sum(bytes_on_disk) / sum(rows) AS bytes FROM system.parts"
+        " WHERE active AND table IN ('ledger', 'identities') GROUP BY table ORDER BY table"
+    ):
+        show(table=row["table"], bytes_per_row=row["bytes"])
+
+
 def steady_phase(producer: Producer, counted: Counted, rate: int, seconds: int) -> None:
     counted.latencies.clear()
     producer.run(rate * seconds // BATCH, 4, BATCH / rate)
@@ -220,6 +233,7 @@ def main() -> None:
         producer.run(4, 1, 0)
         wait_counted(counted, producer.accepted)
         fast_phase(system, producer, counted, chosen.events)
+        stored(Path(home), ClickHouseClient(system.writer), producer.accepted)
         steady_phase(producer, counted, chosen.rate, chosen.seconds)
 
 
