@@ -3,7 +3,7 @@
     python benchmarks/capacity.py [--events 1000000] [--busy 0.5] [--days 30]
 
 The CPU of an event is that which `pipeline.py` measures (docs/benchmarks.md), Kafka's and ClickHouse's times their
-copies. `busy`: the share of a core that is used on average, so that a peak or a lost machine is no outage. `days`: how
+copies. `busy`: the share of a core that is used on average: a peak or a lost machine needs the rest. `days`: how
 long the ledger keeps events. `core_hour` and `gb_month`: USD, on demand in us-east-1 in 2026, half of an m7g.large and
 gp3 storage. A service has a process for each core, and `cost.events` at least a partition for each pricer.
 """
