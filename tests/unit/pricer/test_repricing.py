@@ -2,15 +2,22 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from tests.support.aggregator_rig import NOW
 from tests.support.catalogs import PLAIN, book, catalog, event, model, rates, rule
+from tests.support.fake_broker import FakeBroker, FakeSink
 
+from outlay_kit.clickhouse import ClickHouseClient
+from outlay_kit.clock import FakeClock
 from outlay_pricer.domain import CompiledCatalog, price
 from outlay_pricer.domain.repricing import differs, reprice, usage_of
+from outlay_pricer.ledger import LedgerReader
+from outlay_pricer.repricing.catalog_archiver import CatalogArchiver
 from outlay_schemas.catalog import decode_catalog
 from outlay_schemas.events import CostEvent, cost_event_decoder
 
@@ -100,3 +107,26 @@ def test_what_a_new_policy_refuses_stays_as_it_is() -> None:
     strict = catalog(required_tags=[{"require": "team", "action": "dead_letter"}])
     (item,) = reprice([_cost(catalog())], strict)
     assert (item.new, item.differs) == (None, False)
+
+
+def test_a_catalog_without_the_price_of_an_estimated_event_does_not_improve_it() -> None:
+    rates_in_eu = {"crates": {"price": "1"}}
+    guessed = catalog(price_books=[book(rule(rates_in_eu, "crate", assumes={"region": "eu"}))])
+    exact = catalog(price_books=[book(rule(rates_in_eu, "crate"))])
+    sent = event({"crates": 2}, "crate")
+    estimated, unpriced = price(sent, guessed), price(sent, catalog())
+    assert (estimated.price_status, unpriced.price_status) == ("estimated", "unpriced")
+
+    def improves(old: CostEvent, new: CompiledCatalog) -> tuple[bool, bool]:
+        [item] = reprice([old], new)
+        return item.differs, item.improves
+
+    assert improves(estimated, catalog()) == (True, False)
+    assert improves(estimated, exact) == (True, True)
+    assert improves(unpriced, guessed) == (True, True)
+    assert improves(estimated, guessed) == (False, False)
+
+    archiver = CatalogArchiver(cast(ClickHouseClient, None), FakeSink(FakeBroker(1)), FakeClock(NOW))
+    archiver._ledger = cast(LedgerReader, SimpleNamespace(events=lambda _: [estimated]))
+    assert archiver.look(catalog()) == 0, "what had a price keeps it"
+    assert archiver.look(exact) == 1

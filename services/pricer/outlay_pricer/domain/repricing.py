@@ -45,6 +45,17 @@ class RepricedEvent:
         return self.new is not None and differs(self.old, self.new)
 
     @property
+    def improves(self) -> bool:
+        """Return whether the ledger would change, and would not lose a price: a catalog may lack a price list that an
+        older one had."""
+        lost = (
+            self.old.price_status != "unpriced"
+            and self.new is not None
+            and self.new.price_status == "unpriced"
+        )
+        return self.differs and not lost
+
+    @property
     def resent(self) -> AcceptedUsage:
         """Return the event to price again. It keeps its stamp, so that it does not beat a body accepted since."""
         fields = {name: getattr(self.usage, name) for name in UsageEvent.__struct_fields__}

@@ -116,5 +116,5 @@ class CatalogArchiver:
         for item in reprice(self._ledger.events(wanted), catalog):
             LOOKED.inc()
             self._progress()
-            if item.differs:
+            if item.improves:
                 yield item.resent
