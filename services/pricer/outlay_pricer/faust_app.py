@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import faust
-from aiokafka import codec, errors  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaConsumer, codec, errors  # type: ignore[import-untyped]
 from faust.exceptions import NotReady, ProducerSendError
 
 from outlay_kit.backoff import Backoff
@@ -30,6 +30,11 @@ log = get_logger(__name__)
 
 _BACKOFF = Backoff(most=5.0)
 _AWAY = (errors.KafkaConnectionError, errors.KafkaTimeoutError)
+
+
+# A fetcher looks five times a second whether there is anything to ask for, though all that could change it wakes it.
+# Faust has no setting for it.
+AIOKafkaConsumer.__init__.__kwdefaults__["consumer_timeout_ms"] = 5000
 
 
 class UnreadableCodecError(Exception):
@@ -55,6 +60,17 @@ class _App(faust.App):
 
         Faust would create `<id>-data` there, or end the process where it may not.
         """
+
+    def _new_consumer(self) -> Any:
+        """Return a consumer that does not look through all partitions for one that stalls: it would do so all the time,
+        only to write a line in the log, and the watchdog ends a process that stalls."""
+        consumer: Any = super()._new_consumer()
+        consumer.verify_all_partitions_active = _nothing
+        return consumer
+
+
+async def _nothing() -> None:
+    pass
 
 
 def create_app(settings: Settings) -> faust.App:
