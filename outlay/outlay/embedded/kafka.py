@@ -28,6 +28,7 @@ _JVM = (
 )  # fmt: skip
 
 _AT_REST: dict[str, object] = {
+    "num.network.threads": 1,
     "num.io.threads": 2,
     "group.coordinator.threads": 1,
     "share.coordinator.threads": 1,
@@ -137,7 +138,6 @@ class KafkaBroker:
             "message.max.bytes": MAX_RECORD_BYTES,
             "replica.fetch.max.bytes": MAX_RECORD_BYTES,
             "log.segment.bytes": 256 * 2**20,
-            "num.network.threads": 2,
             "log.cleaner.threads": 1,
             "num.recovery.threads.per.data.dir": 2,
             **_AT_REST,
