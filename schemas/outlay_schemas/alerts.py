@@ -115,6 +115,9 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     """End of the time that `actual` sums, UTC, exclusive. None: written by a release that did not know."""
     started_at: datetime | None = None
     """When it began, UTC: the same until it resolves. None: written by a release that did not know."""
+    fired_at: datetime | None = None
+    """When it fired, or became more severe, last, UTC: reminders do not change it. None: written by a release that did
+    not know."""
     rate_per_hour: Usd | None = None
     """USD an hour, as in the last 10 minutes. None: it was not summed."""
     incident: Incident | None = None

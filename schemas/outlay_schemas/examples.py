@@ -50,7 +50,7 @@ _ALERT = Alert(
     title="Growth budget: 80% used ($80.00 of $100.00)",
     summary="$80.00 of $100.00 spent in the month from 2026-11-01 00:00 UTC. This alert is for 80%, which is $80.00.",
     expected=Usd("80"), actual=Usd("80.0031"), contributors=[Contributor("user", "u-17", Usd("61.2"))],
-    contributors_total=Usd("80.0031"), at=_AT, started_at=_AT, facts={"until": "2026-12-01 00:00 UTC"},
+    contributors_total=Usd("80.0031"), at=_AT, started_at=_AT, fired_at=_AT, facts={"until": "2026-12-01 00:00 UTC"},
     query="SELECT * FROM costs_minutely WHERE tenant = 'acme' AND team IN ('growth')",
 )  # fmt: skip
 _CATALOG = Catalog(

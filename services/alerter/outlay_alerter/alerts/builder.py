@@ -54,6 +54,7 @@ class AlertBuilder:
         finding, key = change.finding, change.finding.key
         span = self._so_far(finding.span)
         over, per_hour = _impact(finding, span)
+        now = self._clock.now()
         alert = Alert(
             id=change.id, tenant=key.tenant, rule=key.rule, rule_type=finding.rule_type,
             scope={name: v[0] if len(v) == 1 else list(v) for name, v in key.scope.items()},
@@ -61,7 +62,7 @@ class AlertBuilder:
             window_end=span.end, level=key.level, severity=_severity(change), state=_shown_state(change.state),
             title=finding.title, summary=finding.summary, actual=to_usd(finding.actual),
             expected=None if finding.expected is None else to_usd(finding.expected),
-            contributors=[], at=self._clock.now(), query=_query(key.tenant, span, key.scope),
+            contributors=[], at=now, fired_at=change.fired_at(now), query=_query(key.tenant, span, key.scope),
             unit=finding.unit, started_at=self._began(change, span), impact=over,
             impact_per_hour=per_hour,
             facts={**finding.facts, **({"quiet": quiet} if quiet else {})},

@@ -141,6 +141,11 @@ class AlertRecord:
     """Its newest version."""
 
     @property
+    def fired_at(self) -> datetime:
+        """When it fired, or became more severe, last: what people did before that was about less."""
+        return self.alert.fired_at if self.alert and self.alert.fired_at else self.decided_at
+
+    @property
     def incident(self) -> str:
         """The id of its incident."""
         return self.alert.incident.id if self.alert and self.alert.incident else self.id
@@ -180,6 +185,13 @@ class Transition:
     def repeats(self) -> bool:
         """Whether it only reminds: the alert was firing already."""
         return self.state == "firing" and self.before is not None and self.before.state == "firing"
+
+    def fired_at(self, now: datetime) -> datetime:
+        """Return when the alert fired, or became more severe, last, given that it is decided now."""
+        if self.before is None or not self.before.fired:
+            return now
+        same = self.state != "firing" or not _worse(self.finding, self.before)
+        return self.before.fired_at if same else now
 
     def notified(self, suppressed_ids: Container[str]) -> bool:
         """Return whether anyone was notified that this alert is firing, given the suppressed ids."""
@@ -266,10 +278,11 @@ def _next(
         return None
     if state == "pending":
         return "firing" if finding.held(before.decided_at, again.now) else None
-    worse = (
-        before.alert is not None and SEVERITY_RANK[finding.severity] > SEVERITY_RANK[before.alert.severity]
-    )
-    return "firing" if worse or (again.due(before) and not finding.once) else None
+    return "firing" if _worse(finding, before) or (again.due(before) and not finding.once) else None
+
+
+def _worse(finding: Finding, before: AlertRecord) -> bool:
+    return before.alert is not None and SEVERITY_RANK[finding.severity] > SEVERITY_RANK[before.alert.severity]
 
 
 def open_alerts(rule: str, known: Mapping[str, AlertRecord]) -> dict[str, datetime]:

@@ -103,8 +103,11 @@ def _action_on(
 
 
 def _covers(ack: AlertAction, part: AlertRecord, records: Mapping[str, AlertRecord]) -> bool:
-    """Return whether an acknowledgement covers an alert: also one that joined later and is not worse."""
-    if ack.at >= part.decided_at:
+    """Return whether an acknowledgement covers an alert: also one that joined later and is not worse.
+
+    A reminder that was sent since changes nothing: it may have been decided while the acknowledgement was written.
+    """
+    if ack.at >= part.fired_at:
         return True
     return _concerns(ack, part) and any(
         other.state == "acknowledged" and other.incident == part.incident and _rank(other) >= _rank(part)
