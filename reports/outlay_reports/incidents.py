@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from outlay_reports.alert_text import AlertText, incident_text, main_of
+from outlay_reports.alert_text import AlertText, incident_text, main_of, shared_incident
 from outlay_schemas.alerts import SEVERITY_RANK, Alert
 
 _STATES = ("firing", "acknowledged", "pending", "expected", "ended", "resolved")
@@ -38,6 +38,12 @@ class Incident:
         """The worst of its open alerts, with the state and severity of the incident."""
         pairs = zip(self.alerts, self.states, strict=True)
         return main_of([alert for alert, state in pairs if state == self.state])
+
+    @property
+    def count(self) -> int:
+        """How many alerts its text lists: not those that notified no one, such as lower levels of a budget."""
+        shared = shared_incident(self.alerts)
+        return len(shared.parts) if shared else len(self.alerts)
 
     @property
     def text(self) -> AlertText:

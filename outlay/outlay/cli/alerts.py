@@ -98,7 +98,7 @@ def list_alerts(
 
 
 def _row(incident: Incident) -> dict[str, object]:
-    main, count = incident.main, len(incident.alerts)
+    main, count = incident.main, incident.count
     return {
         "since (UTC)": f"{incident.text.started_at or main.at:%Y-%m-%d %H:%M:%S}",
         "figures of (UTC)": f"{main.at:%Y-%m-%d %H:%M:%S}",

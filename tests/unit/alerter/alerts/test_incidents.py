@@ -219,3 +219,15 @@ def test_lists_show_open_incidents_first_then_the_most_severe_then_the_newest() 
     worst, over = spike("c", severity="critical"), spike("d", severity="critical")
     stored = [(warning, "firing"), (over, "resolved"), (worst, "firing"), (newer, "firing")]
     assert [one.id for one in incidents(stored)] == ["c", "b", "a", "d"]
+
+
+def test_as_many_alerts_are_counted_as_are_listed() -> None:
+    """No one was notified of the levels of a budget that were passed at once: texts do not list them."""
+    quiet = [
+        msgspec.structs.replace(spike(name), facts={"quiet": "a higher level was passed"}) for name in "cd"
+    ]
+    found = grouped(spike("a"), spike("b"), *quiet)
+    [one] = incidents([(each, "firing") for each in found])
+    assert (one.count, len(one.text.parts), len(one.alerts)) == (2, 2, 4)
+    [alone] = incidents([(each, "firing") for each in grouped(spike("a"), *quiet)])
+    assert (alone.count, len(alone.text.parts)) == (1, 0)
