@@ -125,7 +125,7 @@ async def take(folder: Path) -> None:
     thread = f'<div class="thread">{post([], alerts[-1].at, drawn)}' if drawn else "<div>"
     if over:
         thread += post(reply(over)["blocks"], over[-1].at)  # type: ignore[arg-type]
-    parts = post(message(alerts)["blocks"], alerts[-1].at) + thread + "</div>"  # type: ignore[arg-type]
+    parts = post(message(alerts, interactive=True)["blocks"], alerts[-1].at) + thread + "</div>"  # type: ignore[arg-type]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=ARGS)
         for look in ("light", "dark"):
