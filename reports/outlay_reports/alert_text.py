@@ -136,7 +136,7 @@ def incident_text(alerts: Sequence[Alert]) -> AlertText:
         started_at=None if upcoming else min(started, alert.at),
         ended_at=alert.at if alert.state == "resolved" else None,
         summary=_summary(alert), compared=alert.compared, effects=tuple(_effects(alert)), top=tuple(_top(alert)),
-        parts=tuple(_parts(incident.parts if incident else (), alerts)), facts=tuple(_facts(alert)),
+        parts=tuple(_parts(listed_parts(incident) if incident else (), alerts)), facts=tuple(_facts(alert)),
         actions=tuple(_actions(alert)), link=alert.link, costs_link=explore_link(alert),
         footer=f"{alert.tenant} · {alert.rule} · {alert.incident_id}", runbook=alert.runbook,
         mentions=tuple(dict.fromkeys(name for one in alerts if one.state == "firing" for name in one.mention)),
@@ -150,6 +150,14 @@ def shared_incident(alerts: Sequence[Alert]) -> Incident | None:
     if len(incidents) < len(alerts) or len({incident.id for incident in incidents}) != 1:
         return None
     return max(incidents, key=lambda incident: len(incident.parts))
+
+
+def listed_parts(incident: Incident) -> list[Part]:
+    """Return the parts of an incident that texts list: of the levels of a budget the one that was passed last, as the
+    figures of the others are old."""
+    levels = [part for part in incident.parts if part.rule_type == "budget"]
+    last = {part.rule: part.id for part in sorted(levels, key=lambda part: part.at)}
+    return [part for part in incident.parts if last.get(part.rule, part.id) == part.id or part not in levels]
 
 
 def by_incident(alerts: Sequence[Alert]) -> list[list[Alert]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from outlay_reports.alert_text import AlertText, incident_text, main_of, shared_incident
+from outlay_reports.alert_text import AlertText, incident_text, listed_parts, main_of, shared_incident
 from outlay_schemas.alerts import SEVERITY_RANK, Alert
 
 _STATES = ("firing", "acknowledged", "pending", "expected", "ended", "resolved")
@@ -41,9 +41,9 @@ class Incident:
 
     @property
     def count(self) -> int:
-        """How many alerts its text lists: not those that notified no one, such as lower levels of a budget."""
+        """How many alerts its text lists: not those that notified no one, and not the lower levels of a budget."""
         shared = shared_incident(self.alerts)
-        return len(shared.parts) if shared else len(self.alerts)
+        return len(listed_parts(shared)) if shared else len(self.alerts)
 
     @property
     def text(self) -> AlertText:

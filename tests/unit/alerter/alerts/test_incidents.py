@@ -231,3 +231,16 @@ def test_as_many_alerts_are_counted_as_are_listed() -> None:
     assert (one.count, len(one.text.parts), len(one.alerts)) == (2, 2, 4)
     [alone] = incidents([(each, "firing") for each in grouped(spike("a"), *quiet)])
     assert (alone.count, len(alone.text.parts)) == (1, 0)
+
+
+def test_of_a_budgets_levels_the_last_is_listed_and_counted() -> None:
+    """53% and 101% of one budget in one message are a contradiction to whoever reads it."""
+    minute = timedelta(minutes=1)
+    half, full = (
+        alert(name, rule="b", rule_type="budget", level=level, scope={}, at=at, title=f"{level}% used")
+        for name, level, at in (("l", "50", AT), ("m", "100", AT + minute))
+    )
+    found = grouped(spike("a"), half, full)
+    [one] = incidents([(each, "firing") for each in found])
+    assert [line for _, line in one.text.parts] == ["warning: Title of a", "warning: 100% used"]
+    assert (one.count, len(one.alerts)) == (2, 3)
