@@ -13,14 +13,14 @@ While nothing new is accepted, step 1 is enough.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from outlay_kit.clock import Clock
 from outlay_kit.errors import Retryable
 from outlay_kit.offsets import Places, Positions, behind
 from outlay_kit.telemetry import get_logger
-from outlay_schemas.topics import AGGREGATED, RECOMPUTE, usage_topics
+from outlay_schemas.topics import COST_EVENTS, DEAD_LETTER, RECOMPUTE, Topic, usage_topics
 
 log = get_logger(__name__)
 _IDLE = 10
@@ -47,7 +47,7 @@ class Watermark:
         self._since: datetime | None = None
         self._accepted: dict[str, Places] = {}
         self._priced: dict[str, Places] | None = None
-        self._asked: Places | None = None
+        self._asked: dict[str, Places] | None = None
         self._counted: dict[str, Places] | None = None
         """The ends of the last watermark: what is before them is counted."""
 
@@ -63,20 +63,25 @@ class Watermark:
             self._since = now
         self.idle = self._accepted == self._counted
         if self._priced is None and not self.idle:
-            for topic, ends in self._accepted.items():
-                if behind(self._positions.committed(self._pricer, topic), ends):
-                    return
-            self._priced = {t.name: self._positions.ends(t.name) for t in AGGREGATED if t is not RECOMPUTE}
+            if not self._done(self._pricer, self._accepted):
+                return
+            self._priced = self._ends(COST_EVENTS, DEAD_LETTER)
         if self._priced is not None and self._asked is None:
-            for topic, ends in self._priced.items():
-                if behind(self._positions.committed(self._aggregator, topic), ends):
-                    return
-            self._asked = self._positions.ends(RECOMPUTE.name)
-        if self._asked and behind(self._positions.committed(self._aggregator, RECOMPUTE.name), self._asked):
+            if not self._done(self._aggregator, self._priced):
+                return
+            self._asked = self._ends(RECOMPUTE)
+        if not self._done(self._aggregator, self._asked or {}):
             return
         self._write(self._since)
         self._counted = self._accepted
         self._since, self._priced, self._asked = None, None, None
+
+    def _ends(self, *topics: Topic) -> dict[str, Places]:
+        return {topic.name: self._positions.ends(topic.name) for topic in topics}
+
+    def _done(self, group: str, ends: Mapping[str, Places]) -> bool:
+        """Return whether a group has committed what is before the ends of topics."""
+        return not any(behind(self._positions.committed(group, name), end) for name, end in ends.items())
 
     def wake(self) -> None:
         """Step soon: something was counted, so that something was accepted."""

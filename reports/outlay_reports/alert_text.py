@@ -157,7 +157,7 @@ def listed_parts(incident: Incident) -> list[Part]:
     figures of the others are old."""
     levels = [part for part in incident.parts if part.rule_type == "budget"]
     last = {part.rule: part.id for part in sorted(levels, key=lambda part: part.at)}
-    return [part for part in incident.parts if last.get(part.rule, part.id) == part.id or part not in levels]
+    return [part for part in incident.parts if part.rule_type != "budget" or last[part.rule] == part.id]
 
 
 def by_incident(alerts: Sequence[Alert]) -> list[list[Alert]]:

@@ -51,6 +51,12 @@ QUOTAS = Topic(
 
 AGGREGATED = (COST_EVENTS, DEAD_LETTER, RECOMPUTE)
 """What the aggregator's group reads."""
+READERS = {
+    "pricer": ("outlay-pricer", (USAGE_EVENTS.name,)),
+    "aggregator": ("outlay-aggregator", tuple(topic.name for topic in AGGREGATED)),
+    "alerter": ("outlay-alerter", (ROLLUPS.name,)),
+}
+"""The consumer group of each service, by its default name, and the topics it reads (tenants' topics not included)."""
 INTERNAL = (REVOCATIONS, QUOTAS, RECOMPUTE)
 """Only Outlay's services write and read them; their messages may change with any release."""
 ALL = (USAGE_EVENTS, DEAD_LETTER, COST_EVENTS, ROLLUPS, ALERTS, CATALOG, *INTERNAL)

@@ -29,17 +29,12 @@ from outlay_kit.offsets import committed_lag
 from outlay_kit.settings import KafkaSettings
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.tenants import DEMO_TENANT
-from outlay_schemas.topics import AGGREGATED, ROLLUPS, USAGE_EVENTS
+from outlay_schemas.topics import READERS
 
 WHOLE = "demo-all"
 """The budget over everything."""
 _SETTLE_SECONDS = 90.0
 _FRAME_SECONDS = 0.25
-_READERS = (
-    ("outlay-pricer", [USAGE_EVENTS.name]),
-    ("outlay-aggregator", [topic.name for topic in AGGREGATED]),
-    ("outlay-alerter", [ROLLUPS.name]),
-)
 
 
 def demo_budgets() -> tuple[Budget, ...]:
@@ -192,7 +187,7 @@ class Demo:
 
     def _all_read(self) -> bool:
         kafka = self._system.kafka_settings()
-        return all(committed_lag(kafka, group, names) == 0 for group, names in _READERS)
+        return all(committed_lag(kafka, group, names) == 0 for group, names in READERS.values())
 
     def _frame(self, stream: Stream, follower: Follower, hint: str) -> Frame:
         sent, spend = stream.sent, self._spend

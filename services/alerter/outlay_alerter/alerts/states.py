@@ -190,8 +190,7 @@ class Transition:
         """Return when the alert fired, or became more severe, last, given that it is decided now."""
         if self.before is None or not self.before.fired:
             return now
-        same = self.state != "firing" or not _worse(self.finding, self.before)
-        return self.before.fired_at if same else now
+        return now if self.state == "firing" and _worse(self.finding, self.before) else self.before.fired_at
 
     def notified(self, suppressed_ids: Container[str]) -> bool:
         """Return whether anyone was notified that this alert is firing, given the suppressed ids."""

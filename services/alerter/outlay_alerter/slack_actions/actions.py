@@ -76,7 +76,7 @@ class SlackActions:
         # it is about, and never later than what people do next.
         at = max(min(press.at, self._clock.now()), decided)
         until = at + button.length if button.length else None
-        self._refuse_repeated(incident, button.action, until)
+        self._refuse_repeated(incident, button.action, until, decided)
         target = AlertAction(press.target.tenant, incident.id, button.action, at, until, "", press.actor)
         store_alert_actions(self._store.clickhouse, [target])
         log.info("alert action from Slack", action=button.action, alert=incident.id, actor=press.actor)
@@ -97,10 +97,11 @@ class SlackActions:
         route = Routing(catalog.channels, catalog.routes)
         return any(ours & route(alert, notified).keys() for alert in incident.alerts)
 
-    def _refuse_repeated(self, incident: Incident, kind: ActionKind, until: datetime | None) -> None:
-        """Raise RefusedAction for an action that was taken before and still holds."""
+    def _refuse_repeated(
+        self, incident: Incident, kind: ActionKind, until: datetime | None, decided: datetime
+    ) -> None:
+        """Raise RefusedAction for an action that was taken before and still holds; `decided`: the last decision."""
         targets = {incident.id, *(alert.id for alert in incident.alerts)}
-        decided = max(alert.at for alert in incident.alerts)
         taken = [
             one
             for one in self._store.actions(incident.main.tenant)

@@ -19,7 +19,7 @@ from outlay_kit.kafka import Record, follow
 from outlay_kit.offsets import committed_lag
 from outlay_kit.settings import KafkaSettings
 from outlay_kit.telemetry import get_logger
-from outlay_schemas.topics import AGGREGATED, COST_EVENTS, ROLLUPS, USAGE_EVENTS
+from outlay_schemas.topics import COST_EVENTS, READERS
 
 log = get_logger(__name__)
 _LINES = 200
@@ -113,11 +113,6 @@ def _offer(queue: Listener, event: TailEvent) -> None:
     queue.put_nowait(event)
 
 
-_READERS = {
-    "pricer": ("outlay-pricer", [USAGE_EVENTS.name]),
-    "aggregator": ("outlay-aggregator", [topic.name for topic in AGGREGATED]),
-    "alerter": ("outlay-alerter", [ROLLUPS.name]),
-}
 _KEEP_SECONDS = 5.0
 
 
@@ -128,7 +123,7 @@ class ConsumerLag:
         self._settings = settings
         self._clock = clock
         self._lock = threading.Lock()
-        self._known: Mapping[str, int | None] = dict.fromkeys(_READERS)
+        self._known: Mapping[str, int | None] = dict.fromkeys(READERS)
         self._until = clock.monotonic()
 
     async def read(self) -> Mapping[str, int | None]:
@@ -137,13 +132,13 @@ class ConsumerLag:
         def known() -> Mapping[str, int | None]:
             with self._lock:
                 if self._clock.monotonic() >= self._until:
-                    self._known = {name: self._ask(*reads) for name, reads in _READERS.items()}
+                    self._known = {name: self._ask(*reads) for name, reads in READERS.items()}
                     self._until = self._clock.monotonic() + _KEEP_SECONDS
                 return self._known
 
         return await asyncio.to_thread(known)
 
-    def _ask(self, group: str, topics: list[str]) -> int | None:
+    def _ask(self, group: str, topics: Sequence[str]) -> int | None:
         try:
             return committed_lag(self._settings, group, topics)
         except Retryable:
