@@ -7,9 +7,9 @@ from functools import lru_cache
 import pytest
 
 from outlay.catalog import load_default
-from outlay_pricer.domain import CompiledCatalog, price
+from outlay_pricer.domain import CompiledCatalog, cost_of, price
 from outlay_pricer.opportunities.alternatives import newer, smaller, stand_ins
-from outlay_pricer.opportunities.detector import OpportunityDetector, Prompts, where_of
+from outlay_pricer.opportunities.detector import Cost, OpportunityDetector, Prompts, where_of
 from outlay_schemas.catalog import Catalog
 from outlay_schemas.events import CostEvent, UsageEvent
 
@@ -41,11 +41,15 @@ def priced(usage: UsageEvent) -> CostEvent:
     return price(usage, compiled())
 
 
+def cost_now(usage: UsageEvent) -> Cost:
+    return cost_of(usage, compiled())
+
+
 def found(events: list[UsageEvent], prompts: Prompts | None = None) -> dict[str, Decimal]:
     """Return what each way of saving would have saved, in USD."""
     costs = [priced(event) for event in events]
     known = {} if prompts is None else {where_of(costs[0]): prompts}
-    detector = OpportunityDetector(priced, known, stand_ins(catalog()))
+    detector = OpportunityDetector(cost_now, known, stand_ins(catalog()))
     for cost, usage in zip(costs, events, strict=True):
         detector.look(cost, usage)
     sums: dict[str, Decimal] = {}
@@ -88,7 +92,7 @@ def test_what_a_cache_has_saved_is_what_the_calls_would_have_cost_without_it() -
         sku="claude-sonnet-4-5",
         usage={"input_tokens": 10_000, "cache_read_tokens": 8_000, "output_tokens": 1},
     )
-    detector = OpportunityDetector(priced, {}, stand_ins(catalog()))
+    detector = OpportunityDetector(cost_now, {}, stand_ins(catalog()))
     detector.look(priced(usage), usage)
     assert Decimal(detector.cached) / 10**12 == Decimal(8_000) * Decimal("2.7") / 10**6
 
@@ -121,7 +125,7 @@ def test_what_is_unpriced_is_left_alone_and_ids_are_stable() -> None:
     assert found([call(0, provider="acme", sku="acme-1")]) == {}
     detectors = []
     for _ in range(2):
-        detector = OpportunityDetector(priced, {}, stand_ins(catalog()))
+        detector = OpportunityDetector(cost_now, {}, stand_ins(catalog()))
         detector.look(priced(call(0)), call(0))
         detectors.append([(one.id, one.examples) for one in detector.findings()])
     assert detectors[0] == detectors[1]

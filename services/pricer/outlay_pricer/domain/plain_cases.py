@@ -40,16 +40,28 @@ def status_of(*, free: bool, guesses: tuple[str, ...], uncovered: bool = False) 
 
 def plain_price(event: UsageEvent, catalog: CompiledCatalog) -> PlainPrice | None:
     """Price an event. None: this is not a plain case."""
-    if event.reported_cost is not None or not catalog.plain:
-        return None
-    if event.attributes and not catalog.special_attributes.isdisjoint(event.attributes):
+    if not _may_be_plain(event, catalog):
         return None
     if event.kind == "llm":
-        return _call(event, catalog)
+        priced = _call(event, catalog)
+        return None if priced is None else (_texts(*priced), priced[0].status)
     return _meter(event, catalog) if len(event.usage) == 1 else None
 
 
-def _call(event: UsageEvent, catalog: CompiledCatalog) -> PlainPrice | None:
+def plain_cost(event: UsageEvent, catalog: CompiledCatalog) -> tuple[int, PriceStatus] | None:
+    """Return only the cost of a call of a model, pico-USD, and its status. None: this is not a plain case."""
+    if event.kind != "llm" or not _may_be_plain(event, catalog):
+        return None
+    priced = _call(event, catalog)
+    return None if priced is None else (priced[1][0], priced[0].status)
+
+
+def _may_be_plain(event: UsageEvent, catalog: CompiledCatalog) -> bool:
+    special = event.attributes and not catalog.special_attributes.isdisjoint(event.attributes)
+    return catalog.plain and event.reported_cost is None and not special
+
+
+def _call(event: UsageEvent, catalog: CompiledCatalog) -> tuple[PlainCall, Amounts] | None:
     """Price a call of a model."""
     usage = event.usage
     call = known_call(event, catalog)
@@ -64,7 +76,7 @@ def _call(event: UsageEvent, catalog: CompiledCatalog) -> PlainPrice | None:
     for part, whole in call.pairs:
         if usage[part] > usage[whole]:
             return None
-    return _texts(call, amounts), call.status
+    return call, amounts
 
 
 def known_call(event: UsageEvent, catalog: CompiledCatalog) -> PlainCall | None:

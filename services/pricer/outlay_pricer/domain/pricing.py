@@ -14,7 +14,7 @@ from outlay_pricer.domain.attribution import MISSING, Attributed
 from outlay_pricer.domain.catalog_index import CompiledCatalog
 from outlay_pricer.domain.list_price import ListPrice, list_price
 from outlay_pricer.domain.matching import Facts, activity_of, resolved_facts
-from outlay_pricer.domain.plain_cases import plain_price, status_of, write
+from outlay_pricer.domain.plain_cases import plain_cost, plain_price, status_of, write
 from outlay_pricer.domain.rate_compiler.exact import half_even, settle
 from outlay_pricer.domain.usage import CONVENTION, canonical, mark_of, normalise, owners, spelt
 from outlay_schemas.acceptance import NO_STAMP
@@ -92,14 +92,23 @@ def price_line(
     return encoder.encode(cost), cost.price_status
 
 
+def cost_of(event: UsageEvent, catalog: CompiledCatalog) -> tuple[int | None, PriceStatus]:
+    """As `price`, but only the cost, pico-USD, and its status; None: no price. A tenth of the work. Raises Invalid."""
+    renamed = _attributed(event, catalog)
+    plain = plain_cost(renamed, catalog)
+    if plain is not None:
+        return plain
+    priced = _price(renamed, *_normalised(renamed, catalog), catalog)
+    return priced.cost, priced.status
+
+
 def cost_of_calls(event: UsageEvent, calls: int, catalog: CompiledCatalog) -> int | None:
     """Return what calls cost that used together what `event` says, in pico-USD; None: a part of it has no price.
 
     Each is priced as the average one, in exact numbers: right where prices are linear, so sum what is in one tier.
     Raises Invalid as `price` does.
     """
-    attribution = catalog.attribution
-    renamed = event if attribution.idle else _renamed(event, attribution.attribute(event), catalog)
+    renamed = _attributed(event, catalog)
     usage, derived = _normalised(renamed, catalog)
     average = {meter: _average(meter, quantity, calls) for meter, quantity in usage.items()}
     priced = _price(renamed, average, derived, catalog)
@@ -117,11 +126,16 @@ def _average(meter: str, quantity: Quantity, calls: int) -> Quantity:
 
 def list_price_of(event: UsageEvent, catalog: CompiledCatalog) -> tuple[UsageEvent, ListPrice]:
     """Return an event with its names resolved, and its list price. For `explain`; raises Invalid as `price` does."""
-    attribution = catalog.attribution
-    renamed = event if attribution.idle else _renamed(event, attribution.attribute(event), catalog)
+    renamed = _attributed(event, catalog)
     usage, derived = _normalised(renamed, catalog)
     facts = catalog.context.in_other_words(resolved_facts(renamed))
     return renamed, _list_price(renamed, usage, catalog, derived, facts)
+
+
+def _attributed(event: UsageEvent, catalog: CompiledCatalog) -> UsageEvent:
+    """Return an event with its names resolved."""
+    attribution = catalog.attribution
+    return event if attribution.idle else _renamed(event, attribution.attribute(event), catalog)
 
 
 def _renamed(event: UsageEvent, attributed: Attributed, catalog: CompiledCatalog) -> UsageEvent:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from outlay_kit.clickhouse import ClickHouseClient
-from outlay_pricer.domain import CompiledCatalog, price
+from outlay_pricer.domain import CompiledCatalog, cost_of
 from outlay_pricer.domain.repricing import usage_of
 from outlay_pricer.ledger import LedgerReader, Selection
 from outlay_pricer.opportunities.detector import Opportunity, SavingMethod, Where
@@ -138,9 +138,7 @@ def _rate(catalog: CompiledCatalog, usage: UsageEvent, lease: str) -> Fraction |
         usage, usage={meter: seconds}, attributes={**usage.attributes, "lease": lease}, reported_cost=None
     )
     try:
-        priced = price(leased, catalog)
+        cost, status = cost_of(leased, catalog)
     except Invalid:
         return None
-    if priced.price_status not in COMPUTED or priced.cost is None:
-        return None
-    return Fraction(to_pico(priced.cost), seconds)
+    return None if cost is None or status not in COMPUTED else Fraction(cost, seconds)

@@ -11,10 +11,11 @@ import msgspec
 
 from outlay_schemas import attributes as names
 from outlay_schemas.errors import Invalid
-from outlay_schemas.events import COMPUTED, CostEvent, UsageEvent
+from outlay_schemas.events import COMPUTED, CostEvent, PriceStatus, UsageEvent
 from outlay_schemas.money import to_pico
 
-Price = Callable[[UsageEvent], CostEvent]
+Cost = tuple[int | None, PriceStatus]
+"""Pico-USD (None: no price) and the status of the price."""
 Where = tuple[str, str, str, str, str]
 """Tenant, team, project, provider, sku."""
 
@@ -114,7 +115,7 @@ class OpportunityDetector:
 
     def __init__(
         self,
-        price: Price,
+        price: Callable[[UsageEvent], Cost],
         prompts: Mapping[Where, Prompts],
         others: Callable[[str, str], list[tuple[str, SavingMethod]]],
     ) -> None:
@@ -151,18 +152,17 @@ class OpportunityDetector:
         for model, way in self._others(event.provider, event.sku):
             self._add(way, event, self._saving(usage, cost, sku=model, reported_cost=None))
 
-    def _cost(self, usage: UsageEvent, /, **changes: Any) -> tuple[int, str] | None:
-        """Return the cost of another way of calling, pico-USD, and its status; None where it has no price."""
+    def _cost(self, usage: UsageEvent, /, **changes: Any) -> Cost:
+        """Return the cost of another way of calling."""
         try:
-            priced = self._price(msgspec.structs.replace(usage, **changes))
+            return self._price(msgspec.structs.replace(usage, **changes))
         except Invalid:
-            return None
-        return None if priced.cost is None else (to_pico(priced.cost), priced.price_status)
+            return None, "unpriced"
 
     def _saving(self, usage: UsageEvent, cost: int, /, **changes: Any) -> int:
         """Return what another way of calling would have saved, pico-USD; 0 where it has no price."""
-        other, status = self._cost(usage, **changes) or (cost, "")
-        return cost - other if status in COMPUTED else 0
+        other, status = self._cost(usage, **changes)
+        return cost - other if other is not None and status in COMPUTED else 0
 
     def _resource(self, event: CostEvent, usage: UsageEvent, cost: int) -> None:
         """Price a machine, stored or transferred gigabytes as their neighbours in the price book."""
@@ -170,8 +170,10 @@ class OpportunityDetector:
         if compute and (used is None or used < _IDLE or event.attributes.get(names.ALLOCATION)):
             return  # nothing is known of its use, or it is counted as idle
         for sku, way in self._others(event.provider, event.sku):
-            price, status = self._cost(usage, sku=sku, reported_cost=None) or (0, "")
-            if status not in {*COMPUTED, "free"} or (compute and (used or 0) * cost > _FULL * price):
+            price, status = self._cost(usage, sku=sku, reported_cost=None)
+            if price is None or status not in {*COMPUTED, "free"}:
+                continue
+            if compute and (used or 0) * cost > _FULL * price:
                 continue
             self._add(way, event, cost - price)
             if compute:

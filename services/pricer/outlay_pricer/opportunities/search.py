@@ -10,7 +10,7 @@ import msgspec
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import Clock
 from outlay_kit.telemetry import get_logger
-from outlay_pricer.domain import CompiledCatalog, price
+from outlay_pricer.domain import CompiledCatalog, cost_of
 from outlay_pricer.domain.repricing import usage_of
 from outlay_pricer.ledger import LedgerReader, Selection
 from outlay_pricer.opportunities.alternatives import stand_ins
@@ -67,7 +67,7 @@ def find(
         raise ValueError("a selection without bounds is all of the ledger")
     compiled, since, until = CompiledCatalog(catalog), wanted.since, wanted.until
     prompts = _prompts(clickhouse, wanted.tenant, since, until)
-    detector = OpportunityDetector(lambda event: price(event, compiled), prompts, stand_ins(catalog))
+    detector = OpportunityDetector(lambda event: cost_of(event, compiled), prompts, stand_ins(catalog))
     seen, first = 0, since
     whole = True
     for event in LedgerReader(clickhouse).events(wanted):
