@@ -72,7 +72,7 @@ def build_digest(
     reader = sources.reader
     by = ("team", "sku")
     later = replace(week, by=by)
-    earlier = replace(later, span=previous_range(week.span, week.zone))
+    earlier = replace(later, span=previous_range(week.span, week.zone, now, "week"))
     old, new = (reader.cells(replace(query, by=(*by, *THING))) for query in (earlier, later))
     found = compare(old, new, len(by))
     teams = replace(week, by=("team",))

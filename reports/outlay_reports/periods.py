@@ -1,17 +1,29 @@
 """Time ranges as people write them, cut into the periods of a time zone, and named."""
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 from zoneinfo import ZoneInfo
 
-from outlay_kit.time_ranges import PeriodName, TimeRange, ceil_to, midnight, next_first, period_of
+from outlay_kit.time_ranges import (
+    PeriodName,
+    TimeRange,
+    ceil_to,
+    first_day,
+    floor_to,
+    midnight,
+    next_first,
+    period_of,
+)
 from outlay_reports.errors import QueryError
 
 Unit = PeriodName
 UNITS: tuple[Unit, ...] = get_args(Unit)
 
 _MINUTE = timedelta(minutes=1)
+_SHORTEST_MONTH = 28
+_PARTS: tuple[Unit, ...] = ("day", "month")
+"""Periods whose first part is compared with the same part of the one before."""
 _AGO = re.compile(r"(\d{1,4})([hdw])\Z")
 _LENGTHS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _FORMS: dict[Unit | None, str] = {"month": "%Y-%m", "year": "%Y", "day": "%Y-%m-%d", "week": "%Y-%m-%d"}
@@ -61,6 +73,12 @@ def range_text(span: TimeRange, zone: ZoneInfo) -> str:
     return f"{begun} to {end:%Y-%m-%d %H:%M}"
 
 
+def part_named(start: str | None) -> PeriodName | None:
+    """Return the period that `--from` names, of which the range is the first part while it is not over: the month, if
+    it names one or nothing."""
+    return "month" if start is None or _MONTH.match(start) else None
+
+
 def parse_time_range(start: str | None, end: str | None, zone: ZoneInfo, now: datetime) -> TimeRange:
     """Read `--from` and `--to`. Without them: the month so far. A month or day as `--to` is included.
 
@@ -103,24 +121,63 @@ def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime
     return ceil_to(at, 60) if last else at.replace(second=0, microsecond=0)
 
 
-def previous_range(span: TimeRange, zone: ZoneInfo) -> TimeRange:
-    """Return the previous months or days, the same part of the previous one, or as long a range before."""
-    month = period_of(span.start, "month", zone)
-    if span.start == month.start:
-        first = span.start.astimezone(zone).date()
-        until = span.end.astimezone(zone)
-        if span.end == midnight(until.date(), zone) and until.day == 1:
-            months = (until.year - first.year) * 12 + until.month - first.month
-            return TimeRange(midnight(next_first(first, "month", -months), zone), span.start)
-        if timedelta(days=1) < span.length and span.end <= month.end:
-            earlier = midnight(next_first(first, "month", -1), zone)
-            return TimeRange(earlier, min(earlier + span.length, span.start))
-    day = period_of(span.start, "day", zone)
-    if span.start == day.start and span.end < day.end:
-        earlier = midnight(span.start.astimezone(zone).date() - timedelta(days=1), zone)
-        return TimeRange(earlier, min(earlier + span.length, span.start))
-    local_start, local_end = span.start.astimezone(zone), span.end.astimezone(zone)
-    if local_start.time() == local_end.time() == time(0):
-        days = (local_end.date() - local_start.date()).days
-        return TimeRange(midnight(local_start.date() - timedelta(days=days), zone), span.start)
-    return TimeRange(span.start - span.length, span.start)
+def previous_range(
+    span: TimeRange, zone: ZoneInfo, now: datetime, part_of: PeriodName | None = None
+) -> TimeRange:
+    """Return what a range is compared with, on every surface: the range of the same kind before it.
+
+    Of whole months (from any day on: a budget's may begin on the 15th), quarters or years as many months before; of a
+    day or a week the one before; of the first part of a day or month the same part of the one before; of other days as
+    many days before; of anything else as long a range before. Of a range that is not over at `now`, the part that is as
+    long as what is past. `part_of`: the period of which it is the first part, where its length does not say.
+    """
+    return past_part(_before(span, zone, part_of), span, now)
+
+
+def past_part(before: TimeRange, span: TimeRange, now: datetime) -> TimeRange:
+    """Return the part of `before` that is as long as what is past of `span` at the end of the minute of `now`."""
+    until = floor_to(now, "minute") + _MINUTE
+    if not span.start < until < span.end:
+        return before
+    return TimeRange(before.start, min(before.end, before.start + (until - span.start)))
+
+
+def days_before(span: TimeRange, zone: ZoneInfo) -> TimeRange:
+    """Return as many local days before whole days; before anything else, as long a range."""
+    first, after = _days(span, zone)
+    if not _whole_days(span, zone):
+        return span.before
+    return TimeRange(midnight(first - (after - first), zone), span.start)
+
+
+def whole_months(span: TimeRange, zone: ZoneInfo) -> int:
+    """Return how many months a range is, from a day of a month to the same day of another; 0: it is not whole ones."""
+    first, after = _days(span, zone)
+    if not _whole_days(span, zone) or not first.day == after.day <= _SHORTEST_MONTH:
+        return 0
+    return (after.year - first.year) * 12 + after.month - first.month
+
+
+def _before(span: TimeRange, zone: ZoneInfo, part_of: PeriodName | None) -> TimeRange:
+    """Return what a range is compared with once it is over."""
+    first, after = _days(span, zone)
+    if months := whole_months(span, zone):
+        return TimeRange(midnight(next_first(first, "month", -months), zone), span.start)
+    days = (after - first).days if _whole_days(span, zone) else 0
+    if days == 1 or (days == 7 and first_day(first, "week") == first):
+        return days_before(span, zone)
+    for unit in _PARTS:
+        period = period_of(span.start, unit, zone)
+        if part_of in (None, unit) and span.start == period.start and span.end < period.end:
+            start = period_of(span.start - _MINUTE, unit, zone).start
+            return TimeRange(start, min(start + span.length, span.start))
+    return days_before(span, zone)
+
+
+def _days(span: TimeRange, zone: ZoneInfo) -> tuple[date, date]:
+    return span.start.astimezone(zone).date(), span.end.astimezone(zone).date()
+
+
+def _whole_days(span: TimeRange, zone: ZoneInfo) -> bool:
+    first, after = _days(span, zone)
+    return (midnight(first, zone), midnight(after, zone)) == (span.start, span.end)

@@ -1,15 +1,27 @@
 """An address is a view, and a view is an address."""
 
-from datetime import UTC, datetime
-from urllib.parse import parse_qsl
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl, quote
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_console.domain.view import COMPARISONS, DIMENSIONS, PERIODS, RANGES, View, ViewError, read_view
-from outlay_kit.time_ranges import TimeRange
+from outlay_console.domain.view import (
+    COMPARISONS,
+    DIMENSIONS,
+    PERIODS,
+    RANGES,
+    View,
+    ViewError,
+    read_view,
+    view_of,
+)
+from outlay_kit.time_ranges import TimeRange, period_of
+from outlay_reports.periods import previous_range
+from outlay_reports.report_api import parse_query
 from outlay_schemas.dimensions import CONDITIONS
 
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
@@ -113,6 +125,48 @@ def test_a_period_of_the_calendar_is_compared_with_the_one_before(
         assert (found.start, found.end) == (
             *(datetime.fromisoformat(f"2026-{text}") for text in (start, end)),
         )
+
+
+@pytest.mark.parametrize("now", ["2026-12-01T06:30:01", "2026-11-25T14:42:07", "2026-03-31T21:59:59"])
+@pytest.mark.parametrize("zone", [ZoneInfo("UTC"), BERLIN, ZoneInfo("Asia/Kolkata")])
+def test_a_month_is_compared_alike_wherever_it_is_shown(now: str, zone: ZoneInfo) -> None:
+    """Under its name, as a range of its days, as a budget links to it, and as the command asks without a range."""
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    month = View("month", zone=zone)
+    span, before = month.span(at), month.before(at)
+    assert before.length < span.length
+    linked = view_of(span, zone, at, by="sku", filters={"team": ("growth",)})
+    assert linked.query() == f"?range=month&tz={quote(zone.key, safe='')}&by=sku&team=growth"
+    command = parse_query(at, tz=zone.key)
+    for found in (
+        View("custom", span, zone).before(at),
+        linked.before(at),
+        previous_range(command.span, zone, at, command.part_of),
+    ):
+        assert found == before
+
+
+def test_a_period_that_is_over_is_a_range_of_its_days_compared_with_the_whole_one_before() -> None:
+    over = view_of(
+        period_of(datetime(2026, 10, 9, tzinfo=UTC), "month", BERLIN), BERLIN, NOW, by="sku", filters={}
+    )
+    assert over.query() == "?from=2026-10-01&to=2026-10-31&tz=Europe%2FBerlin&by=sku"
+    assert over.before(NOW) == period_of(datetime(2026, 9, 9, tzinfo=UTC), "month", BERLIN)
+    earlier = replace(over, compare="month")
+    assert earlier.before(NOW) == over.before(NOW)
+    assert replace(over, compare="year").before(NOW) == period_of(
+        datetime(2025, 10, 9, tzinfo=UTC), "month", BERLIN
+    )
+
+
+@pytest.mark.parametrize("compare", ["", "previous", "week", "month", "year", "2026-10-01"])
+@pytest.mark.parametrize("name", [*RANGES, *PERIODS])
+def test_what_is_not_over_is_compared_with_as_long_a_time(name: str, compare: str) -> None:
+    view = View(name, zone=BERLIN, compare=compare)
+    span, before = view.span(NOW), view.before(NOW)
+    past = min(span.end, NOW.replace(second=0) + timedelta(minutes=1)) - span.start
+    if span.end > NOW:
+        assert before.length == past
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay_kit.time_ranges import TimeRange, period_of
+from outlay_reports import report_api
 from outlay_reports.errors import QueryError
 from outlay_reports.periods import (
     UNITS,
@@ -110,19 +111,37 @@ def test_an_unknown_zone_is_reported() -> None:
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
-        ("2026-11", "2026-11", ("2026-09-30T22:00", "2026-10-31T23:00")),  # a month of 30 days, one of 31
-        ("2026-10", "2026-12", ("2026-06-30T22:00", "2026-09-30T22:00")),
+        ("2026-09", "2026-09", ("2026-07-31T22:00", "2026-08-31T22:00")),  # a month of 30 days, one of 31
+        ("2026-07", "2026-09", ("2026-03-31T22:00", "2026-06-30T22:00")),  # a quarter
+        ("2025-01", "2025-12", ("2023-12-31T23:00", "2024-12-31T23:00")),  # a year, one of 366 days
+        ("2026-10-15", "2026-11-14", ("2026-09-14T22:00", "2026-10-14T22:00")),  # a month from the 15th on
+        ("2026-06-01", "2026-06-07", ("2026-05-24T22:00", "2026-05-31T22:00")),  # a week that begins a month
+        ("2026-11-01", "2026-11-01", ("2026-10-30T23:00", "2026-10-31T23:00")),  # a day that begins a month
         ("2026-11-01", "2026-11-10", ("2026-09-30T22:00", "2026-10-10T22:00")),  # a part: the same part
         ("2026-10-25", "2026-10-25", ("2026-10-23T22:00", "2026-10-24T22:00")),  # the day of 25 hours
+        ("2026-11-03", "2026-11-12", ("2026-10-23T22:00", "2026-11-02T23:00")),  # ten days
         ("today", None, ("2026-11-23T23:00", "2026-11-24T14:31")),
+        ("2026-11", "2026-11", ("2026-09-30T22:00", "2026-10-25T13:31")),  # it is not over: as long a part
+        ("2026-11-23", "2026-11-29", ("2026-11-15T23:00", "2026-11-18T14:31")),
+        ("2026-10", "2026-12", ("2026-06-30T22:00", "2026-08-25T14:31")),
     ],
 )
 def test_a_period_is_compared_with_the_one_before_it(
     start: str, end: str | None, expected: tuple[str, str]
 ) -> None:
-    assert previous_range(parse_time_range(start, end, BERLIN, NOW), BERLIN) == TimeRange(
-        utc(expected[0]), utc(expected[1])
-    )
+    span = parse_time_range(start, end, BERLIN, NOW)
+    assert previous_range(span, BERLIN, NOW) == TimeRange(utc(expected[0]), utc(expected[1]))
+
+
+@pytest.mark.parametrize("start", [None, "2026-12"])
+def test_on_the_first_of_a_month_the_month_so_far_is_not_compared_with_a_day(start: str | None) -> None:
+    now = utc("2026-12-01T06:30")
+    query = report_api.parse_query(now, start=start)
+    before = previous_range(query.span, query.zone, now, query.part_of)
+    assert before == TimeRange(utc("2026-11-01"), utc("2026-11-01T06:30"))
+    today = report_api.parse_query(now, start="today")
+    before = previous_range(today.span, today.zone, now, today.part_of)
+    assert before == TimeRange(utc("2026-11-30"), utc("2026-11-30T06:30"))
 
 
 def test_too_many_pieces_are_refused() -> None:

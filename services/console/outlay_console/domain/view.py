@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from outlay_kit.time_ranges import PeriodName, TimeRange, ceil_to, midnight, next_first, period_of
 from outlay_reports.explore_links import range_pairs
+from outlay_reports.periods import days_before, past_part, previous_range, whole_months
 from outlay_schemas.currency import USD, Currency
 from outlay_schemas.dimensions import (
     CELL,
@@ -63,6 +64,9 @@ COMPARISONS = {
 """What a chart may be compared with: name in an address, name for people. A day is the start of a range as long."""
 
 
+_BY_MONTHS = ("month", "year")
+
+
 class ViewError(Exception):
     """An address with an invalid value; the message names the fix."""
 
@@ -102,18 +106,17 @@ class View:
         return latest(self.range, now, self.zone)
 
     def before(self, now: datetime) -> TimeRange:
-        """Return what it is compared with: the range before it. Of a period, the one before; of a period that is not
-        over, the same part of it."""
+        """Return what it is compared with: see `previous_range`; of a range that ends now, as many days or hours
+        before."""
         span = self.span(now)
-        if self.compare not in ("", "previous"):
-            start = _earlier(self.compare, span.start, self.zone)
-            return TimeRange(start, start + span.length)
-        if self.range not in PERIODS:
-            return span.before
-        _, period, back = PERIODS[self.range]
-        before = _period(now, period, self.zone, back + 1)
-        past = ceil_to(now + timedelta(microseconds=1), 60) - span.start
-        return before if back else TimeRange(before.start, min(before.end, before.start + past))
+        if self.compare in ("", "previous"):
+            if self.range in RANGES:
+                return past_part(days_before(span, self.zone), span, now)
+            return previous_range(span, self.zone, now)
+        start = _earlier(self.compare, span.start, self.zone)
+        if self.compare in _BY_MONTHS and whole_months(span, self.zone):
+            return past_part(TimeRange(start, _earlier(self.compare, span.end, self.zone)), span, now)
+        return past_part(TimeRange(start, start + span.length), span, now)
 
     def bucket(self, now: datetime) -> Bucket:
         """Return what one bar of its chart holds."""
@@ -188,6 +191,17 @@ def read_view(pairs: Iterable[tuple[str, str]], zone: str = "UTC") -> View:
     if chosen and not re.fullmatch(r"[A-Z]{3}", chosen):
         raise ViewError("currency must be an ISO 4217 code, such as EUR")
     return View("custom" if own else name, own, local, groups[0], groups[1:], compare, filters, chosen)
+
+
+def view_of(
+    span: TimeRange, zone: ZoneInfo, now: datetime, *, by: str, filters: Mapping[str, tuple[str, ...]]
+) -> View:
+    """Return the view of a range: a period that has not ended under its name, so that it is what the other pages call
+    this month; else from when to when."""
+    for name, (_, period, back) in PERIODS.items():
+        if not back and span == period_of(now, period, zone):
+            return View(name, None, zone, by, filters=filters)
+    return View("custom", span, zone, by, filters=filters)
 
 
 def is_dimension(name: str) -> bool:

@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 
 from outlay_console.domain.list_page import page_of
 from outlay_console.domain.roles import within_teams
+from outlay_console.domain.view import view_of
 from outlay_console.pages.request import Context, PageRequest
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, amount_text, plan_of
-from outlay_reports.explore_links import range_pairs
 from outlay_schemas.catalog.watch import Budget
 from outlay_schemas.money import to_pico
 
@@ -60,9 +59,8 @@ class BudgetState:
 
     def explore(self, span: TimeRange) -> str:
         """Return where Explore shows what counts against it in a range."""
-        pairs = [*range_pairs(span, self.plan.zone), ("tz", self.plan.zone.key), ("by", "sku")]
-        pairs += [(name, value) for name, values in self.plan.scope.items() for value in values]
-        return "/explore?" + urlencode(pairs)
+        view = view_of(span, self.plan.zone, self.status.at, by="sku", filters=self.plan.scope)
+        return "/explore" + view.query()
 
     @property
     def level(self) -> str:

@@ -49,6 +49,7 @@ async def explore(request: PageRequest) -> Context | Response:
     return {
         "view": view,
         "span": span,
+        "compared": spans[1],
         "free": [name for name in free if is_dimension(name) and name not in DIMENSIONS],
         "saved": saved,
         "boards": dashboards(saved),
