@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from outlay_kit.time_ranges import TimeRange, midnight
 from outlay_schemas.alerts import Alert
+from outlay_schemas.currency import USD
 from outlay_schemas.dimensions import CELL, is_free
 
 _BY = ("sku", "user", "team", "project")
@@ -28,7 +29,8 @@ def explore_link(alert: Alert) -> str:
 
 
 def explore_path(alert: Alert, zone: ZoneInfo = _UTC, **only: str) -> str:
-    """Return the path and query of Explore for exactly the time and scope of an alert, and for the values in `only`.
+    """Return the path and query of Explore for exactly the time and scope of an alert, in USD as its amounts are, and
+    for the values in `only`.
 
     Empty: its scope has something by which Explore cannot filter.
     """
@@ -36,7 +38,7 @@ def explore_path(alert: Alert, zone: ZoneInfo = _UTC, **only: str) -> str:
     if not all(name in CELL or is_free(name) for name in scope):
         return ""
     by = next((name for name in (*only, *_BY) if name in only or len(scope.get(name, ())) != 1), _BY[0])
-    pairs = [*range_pairs(alert_range(alert), zone), ("tz", zone.key), ("by", by)]
+    pairs = [*range_pairs(alert_range(alert), zone), ("tz", zone.key), ("by", by), ("currency", USD.code)]
     pairs += [(name, value) for name in (*CELL, *filter(is_free, scope)) for value in scope.get(name, ())]
     return "/explore?" + urlencode(pairs)
 

@@ -244,3 +244,13 @@ def chart_of(page: str) -> dict[str, list[object]]:
     assert match is not None
     found: dict[str, list[object]] = json.loads(match[1])
     return found
+
+
+def table_of(page: str) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the names of the columns of the table under the chart, and its rows by their labels."""
+    found = re.search(r"Show as a table</summary>.*?</table>", page, re.DOTALL)
+    assert found is not None
+    names = re.findall(r'<th scope="col" class="num">(.*?)</th>', found[0])
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', found[0])
+    assert rows
+    return names, {label: re.findall(r'<td class="num">(.*?)</td>', cells) for label, cells in rows}

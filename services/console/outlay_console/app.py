@@ -1,6 +1,6 @@
 """The web application: routes, login, forms, and error pages."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -20,7 +20,7 @@ from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.api import Api
 from outlay_console.domain.model_prices import PriceList
 from outlay_console.domain.roles import LEAST, OPEN, Role, may_ask
-from outlay_console.domain.view import View, ViewError, read_view
+from outlay_console.domain.view import View, ViewError, query_pairs, read_view
 from outlay_console.login import Login
 from outlay_console.money_metrics import money_metrics
 from outlay_console.pages import (
@@ -213,7 +213,7 @@ class Console:
         async def answer(request: Request) -> Response:
             session, view = _session(request), View()
             try:
-                view = self._view(request)
+                view = self._view(request.query_params.multi_items(), session)
                 asked = self._ask(request, session, view)
                 found = await page(asked)
                 if isinstance(found, Response):
@@ -259,6 +259,7 @@ class Console:
         return PageRequest(
             self._deps, session, self._rollups(session), view, self._deps.clock.now(), request.query_params,
             request.path_params, known.of_tenant(session.tenant) if known else None, self._deps.actions.may(session),
+            lambda query: self._view(query_pairs(query), session),
         )  # fmt: skip
 
     def _terms(self, tenant: str) -> tuple[Sequence[Split], Sequence[FxRate]]:
@@ -272,11 +273,11 @@ class Console:
     def _rollups(self, session: Session) -> RollupReader:
         return RollupReader(TenantReader(self._deps.readers, session.tenant, session.teams))
 
-    def _view(self, request: Request) -> View:
-        view = read_view(request.query_params.multi_items(), zone=self._deps.settings.timezone)
+    def _view(self, pairs: Iterable[tuple[str, str]], session: Session) -> View:
+        """Return the view of an address as a session sees it. Raises ViewError."""
+        view = read_view(pairs, zone=self._deps.settings.timezone)
         view = replace(view, currency=self._currency(view.chosen))
-        session: Session | None = getattr(request.state, "session", None)
-        if session is None or not session.teams:
+        if not session.teams:
             return view
         asked = view.filters.get("team", session.teams)
         seen = tuple(team for team in asked if team in session.teams)
@@ -316,14 +317,16 @@ class Console:
 
     async def _money_metrics(self, request: Request) -> Response:
         try:
-            view = replace(self._view(request), currency=USD)  # as the names of the series say
-            return await money_metrics(self._ask(request, _session(request), view))
+            session = _session(request)
+            view = self._view(request.query_params.multi_items(), session)
+            view = replace(view, currency=USD)  # as the names of the series say
+            return await money_metrics(self._ask(request, session, view))
         except (ViewError, Retryable) as error:
             return PlainTextResponse(f"{error}\n", 400 if isinstance(error, ViewError) else 503)
 
     async def _stream_figures(self, request: Request) -> Response:
         try:
-            view = self._view(request)
+            view = self._view(request.query_params.multi_items(), _session(request))
         except ViewError as error:
             return PlainTextResponse(f"{error}\n", 400)
         return figures_stream(
@@ -336,7 +339,7 @@ class Console:
 
     async def _stream_events(self, request: Request) -> Response:
         try:
-            view = self._view(request)
+            view = self._view(request.query_params.multi_items(), _session(request))
         except ViewError as error:
             return PlainTextResponse(f"{error}\n", 400)
         return tail_stream(request, self._deps.tail, view, lambda: self.identify(request))

@@ -1,6 +1,5 @@
 """The table under a chart shows what plain sums give, with every lower bound marked."""
 
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.support.consistency.data import NOW, ZONES, Oracle, first_of_month
 from tests.support.consistency.surfaces import System
+from tests.support.console_rig import table_of
 
 from outlay_reports.money import usd
 from outlay_schemas.dimensions import name_of
@@ -47,16 +47,6 @@ def test_the_amounts_that_a_chart_is_compared_with_are_in_its_table(system: Syst
         missing = any(call.cost is None for call in calls)
         cost = sum((call.cost or Decimal(0) for call in calls), Decimal(0))
         assert cells[-1] == usd(cost, lower_bound=missing), label
-
-
-def table_of(page: str) -> tuple[list[str], dict[str, list[str]]]:
-    """Return the names of the columns of the table under the chart, and its rows by their labels."""
-    found = re.search(r"Show as a table</summary>.*?</table>", page, re.DOTALL)
-    assert found is not None
-    names = re.findall(r'<th scope="col" class="num">(.*?)</th>', found[0])
-    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', found[0])
-    assert rows
-    return names, {label: re.findall(r'<td class="num">(.*?)</td>', cells) for label, cells in rows}
 
 
 def _days(zone: str) -> Iterator[datetime]:

@@ -17,7 +17,7 @@ def test_a_budgets_link_opens_its_period_up_to_now() -> None:
         ("Open in Outlay", "https://outlay.example/alerts/a1"),
         (
             "View these costs",
-            "https://outlay.example/explore?from=2026-11-01T12%3A00Z&to=2026-11-24T12%3A01Z&tz=UTC&by=sku&team=growth",
+            "https://outlay.example/explore?from=2026-11-01T12%3A00Z&to=2026-11-24T12%3A01Z&tz=UTC&by=sku&currency=USD&team=growth",
         ),
     )
 
@@ -25,7 +25,7 @@ def test_a_budgets_link_opens_its_period_up_to_now() -> None:
 def test_a_spikes_link_opens_its_minutes_and_its_scope() -> None:
     begun, scope = AT - timedelta(minutes=4), {"project": "ci", "sku": "gpt-5"}
     found = alert(rule_type="spend_spike", scope=scope, window=begun, window_end=AT)
-    path = "/explore?from=2026-11-24T11%3A56Z&to=2026-11-24T12%3A00Z&tz=UTC&by=user&project=ci&sku=gpt-5"
+    path = "/explore?from=2026-11-24T11%3A56Z&to=2026-11-24T12%3A00Z&tz=UTC&by=user&currency=USD&project=ci&sku=gpt-5"
     assert explore_path(found) == path
     assert explore_path(found, user="u-17") == path + "&user=u-17"
     assert incident_text([found]).links == (), "no address of the console, no links"

@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
-from outlay_console.domain.view import View, ViewError, read_view
+from outlay_console.domain.view import View, ViewError, query_pairs, read_view
 
 MOST_VIEWS = 200
 """Saved views of a tenant that one person sees."""
@@ -44,16 +43,11 @@ class SavedView:
     owner: str
     owner_name: str
 
-    @property
-    def view(self) -> View | None:
-        """The view; None: this release cannot read it."""
-        return stored_view(self.query)
-
 
 def stored_view(query: str) -> View | None:
     """Return the view of an address within Explore; None: it is not one."""
     try:
-        return read_view(parse_qsl(query.removeprefix("?"), keep_blank_values=True))
+        return read_view(query_pairs(query))
     except ViewError:
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from outlay_kit.time_ranges import PeriodName, TimeRange, ceil_to, midnight, next_first, period_of
@@ -202,6 +202,11 @@ def view_of(
         if not back and span == period_of(now, period, zone):
             return View(name, None, zone, by, filters=filters)
     return View("custom", span, zone, by, filters=filters)
+
+
+def query_pairs(query: str) -> list[tuple[str, str]]:
+    """Return the names and values of an address within Explore, from `?`."""
+    return parse_qsl(query.removeprefix("?"), keep_blank_values=True)
 
 
 def is_dimension(name: str) -> bool:

@@ -7,7 +7,7 @@ from functools import partial
 
 from starlette.exceptions import HTTPException
 
-from outlay_console.domain.saved import stored_view
+from outlay_console.domain.view import ViewError
 from outlay_console.pages.charts import chart_of
 from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.explore_links import explore_path
@@ -107,8 +107,11 @@ async def alert(request: PageRequest) -> Context:
 
 async def _chart(request: PageRequest, incident: Incident, path: str) -> Context | None:
     """Return the chart of the costs that an alert is about; None: Explore cannot filter by its scope."""
-    view = stored_view(path.partition("?")[2]) if path else None
-    if view is None:
+    if not path:
+        return None
+    try:
+        view = request.open(path.partition("?")[2])
+    except ViewError:
         return None
     spans = (view.span(request.now), view.before(request.now))
     one = (await request.rollups.breakdown(view, spans))[""]

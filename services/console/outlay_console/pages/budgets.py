@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -15,6 +15,7 @@ from outlay_console.pages.request import Context, PageRequest
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, amount_text, plan_of
 from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.currency import USD
 from outlay_schemas.money import to_pico
 
 CARDS = 60
@@ -60,7 +61,7 @@ class BudgetState:
     def explore(self, span: TimeRange) -> str:
         """Return where Explore shows what counts against it in a range."""
         view = view_of(span, self.plan.zone, self.status.at, by="sku", filters=self.plan.scope)
-        return "/explore" + view.query()
+        return "/explore" + replace(view, chosen=USD.code).query()
 
     @property
     def level(self) -> str:

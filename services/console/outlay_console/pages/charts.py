@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from zlib import crc32
 
 from outlay_console.adapters.forecasts import BucketForecast
@@ -14,7 +15,6 @@ from outlay_console.domain.queries import REST
 from outlay_console.domain.view import COMPARISONS, JOINT, Bucket, View
 from outlay_console.pages.request import Context, PageRequest
 from outlay_kit.time_ranges import TimeRange
-from outlay_reports.explore_links import range_pairs
 from outlay_reports.forecast.intervals import LEVELS
 from outlay_reports.incidents import Incident
 from outlay_reports.money import symbol
@@ -48,6 +48,7 @@ async def chart_of(
     chart = {
         "bucket": bucket,
         "zone": zone.key,
+        "currency": view.currency.code,
         "symbol": symbol(view.currency.code),
         **_times(series.starts, view, bucket),
         "end": int(span.end.timestamp()),
@@ -73,7 +74,7 @@ async def chart_of(
                 "title": f"Note: {note.text}",
                 "severity": "note",
                 "text": f"{note.author_name}, {note.at.astimezone(zone):%Y-%m-%d %H:%M}",
-                "link": f"/explore?{urlencode(range_pairs(_around(note.at), zone))}#notes",
+                "link": f"/explore{_day_of(view, note.at).query()}#notes",
             }
             for note in notes
         ],
@@ -144,9 +145,10 @@ def _bands(ahead: BucketForecast) -> dict[str, object]:
     return {name: array[:, 0].round(4).tolist() for name, array in arrays.items()}
 
 
-def _around(at: datetime) -> TimeRange:
-    """Return the day around a moment."""
-    return TimeRange(at - timedelta(hours=12), at + timedelta(hours=12))
+def _day_of(view: View, at: datetime) -> View:
+    """Return a view of everything in the day around a moment, in the zone and currency of another."""
+    day = TimeRange(at - timedelta(hours=12), at + timedelta(hours=12))
+    return replace(view, range="custom", own=day, by="team", then=(), compare="", filters={})
 
 
 def _moment(alert: Alert) -> datetime:

@@ -62,6 +62,9 @@ class PageRequest:
     """What the tenant may see of the catalog; None: none was seen yet."""
     may: bool
     """Whether who is looking may say something about alerts, too."""
+    open: Callable[[str], View]
+    """Returns the view of another address (from `?`), with the currency, zone and filters that its page has: not those
+    of this page. Raises ViewError."""
 
     @property
     def tenant(self) -> str:

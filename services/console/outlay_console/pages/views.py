@@ -1,15 +1,17 @@
 """Saved views of Explore, and dashboards, which show several of them."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 
-from outlay_console.domain.breakdown import CostTotal
+from outlay_console.domain.breakdown import Breakdown
 from outlay_console.domain.saved import SavedView, dashboards
-from outlay_console.domain.view import View
+from outlay_console.domain.view import View, ViewError
 from outlay_console.pages.charts import chart_of
 from outlay_console.pages.request import Context, PageRequest
+from outlay_kit.time_ranges import TimeRange
+from outlay_schemas.currency import NoRateError
 
 MOST = 8
 """Charts of one dashboard."""
@@ -17,12 +19,24 @@ MOST = 8
 
 @dataclass(frozen=True)
 class Card:
-    """A chart of a dashboard."""
+    """A chart of a dashboard: what Explore shows behind its link, in the view's own currency, zone and filters."""
 
     saved: SavedView
     view: View
-    total: CostTotal
+    span: TimeRange
+    compared: TimeRange
+    """What the total is compared with."""
+    one: Breakdown
     chart: Context
+
+
+@dataclass(frozen=True)
+class BrokenCard:
+    """A view that cannot be shown."""
+
+    saved: SavedView
+    error: str
+    chart: None = field(default=None, init=False)
 
 
 async def views(request: PageRequest) -> Context:
@@ -43,19 +57,24 @@ async def dashboard(request: PageRequest) -> Context:
     name = request.params.get("name", "")
     if name not in found:
         raise HTTPException(404, "This dashboard does not exist, or has no view that you may see.")
-    shown = found[name][:MOST]
-    cards = await asyncio.gather(
-        *(
-            _card(request, one, replace(one.view, chosen=request.view.chosen, currency=request.view.currency))
-            for one in shown
-            if one.view
-        )
-    )
-    return {"board": name, "others": [one for one in found if one != name], "cards": cards}
+    cards = await asyncio.gather(*(_card(request, one) for one in found[name][:MOST]))
+    return {
+        "board": name,
+        "others": [one for one in found if one != name],
+        "cards": cards,
+        "shown_currencies": list(
+            dict.fromkeys(card.view.currency for card in cards if isinstance(card, Card))
+        ),
+    }
 
 
-async def _card(request: PageRequest, saved: SavedView, view: View) -> Card:
-    spans = (view.span(request.now), view.before(request.now))
-    one = (await request.rollups.breakdown(view, spans))[""]
-    chart = await chart_of(request, view, one.rows, ())
-    return Card(saved, view, one.spent, chart)
+async def _card(request: PageRequest, saved: SavedView) -> Card | BrokenCard:
+    try:
+        view = request.open(saved.query)
+        span, compared = view.span(request.now), view.before(request.now)
+        one = (await request.rollups.breakdown(view, (span, compared)))[""]
+        return Card(saved, view, span, compared, one, await chart_of(request, view, one.rows, ()))
+    except ViewError as error:
+        return BrokenCard(saved, f"{error}.")
+    except NoRateError as error:
+        return BrokenCard(saved, f"{error}: {error.hint}.")

@@ -221,7 +221,7 @@ export class Chart {
   range(first, last) {
     const moment = (seconds) => new Date(seconds * 1e3).toISOString().slice(0, 16) + "Z";
     const to = new URL("/explore" + (this.figure.dataset.view ?? location.search), location.href);
-    to.searchParams.delete("range");
+    ["range", "after"].forEach((name) => to.searchParams.delete(name));
     to.searchParams.set("from", moment(this.data.starts[first]));
     to.searchParams.set("to", moment(this.data.starts[last + 1] ?? this.data.end));
     location.assign(to);

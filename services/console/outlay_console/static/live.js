@@ -37,11 +37,14 @@ export function listen(path, handlers) {
   if (!document.hidden) open();
 }
 
-// The time zone and the currency of the page's address, for a stream.
-export function chosen() {
+// The time zone and the currency of the page's address, for a stream and other pages.
+export function kept() {
   const asked = new URLSearchParams(location.search);
-  const kept = ["tz", "currency"].filter((name) => asked.get(name)).map((name) => [name, asked.get(name)]);
-  return kept.length ? "?" + new URLSearchParams(kept) : "";
+  return Object.fromEntries(["tz", "currency"].filter((name) => asked.get(name)).map((name) => [name, asked.get(name)]));
+}
+
+export function chosen() {
+  return "?" + new URLSearchParams(kept());
 }
 
 export function tail(table) {

@@ -1,5 +1,7 @@
 // Ctrl-K: everything that this page offers, found by typing.
 
+import { kept } from "./live.js";
+
 function offers() {
   const go = (text, kind, run) => ({ text, kind, run });
   const links = [...document.querySelectorAll("nav a, .head a, [data-command]")];
@@ -22,13 +24,13 @@ function offers() {
 async function values(text) {
   const asked = ["team", "project", "sku", "user"];
   const answers = await Promise.all(asked.map(async (of) => {
-    const answer = await fetch(`/values?${new URLSearchParams({ of, text, range: "30d" })}`).catch(() => null);
+    const answer = await fetch(`/values?${new URLSearchParams({ ...kept(), of, text, range: "30d" })}`).catch(() => null);
     return answer?.ok ? (await answer.json()).filter(Boolean).slice(0, 5).map((value) => ({ of, value })) : [];
   }));
   return answers.flat().map(({ of, value }) => ({
     text: value,
     kind: `Explore ${of === "sku" ? "model" : of}`,
-    run: () => location.assign(`/explore?${new URLSearchParams({ range: "30d", by: of === "sku" ? "team" : "sku", [of]: value })}`),
+    run: () => location.assign(`/explore?${new URLSearchParams({ ...kept(), range: "30d", by: of === "sku" ? "team" : "sku", [of]: value })}`),
   }));
 }
 
