@@ -101,7 +101,8 @@ class ClickHouseClient:
 
     def insert_lines(self, table: str, lines: bytes, fmt: str, settings: Settings = None) -> None:
         """Insert rows that are written one a line in format `fmt`."""
-        self._call("raw_insert", table, insert_block=lines, fmt=fmt, settings=settings)
+        # The client copies bytes to put the statement before them; of a view it sends the statement in the address.
+        self._call("raw_insert", table, insert_block=memoryview(lines), fmt=fmt, settings=settings)
 
     def close(self) -> None:
         """Close the connection."""
