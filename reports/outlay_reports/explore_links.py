@@ -39,6 +39,8 @@ def explore_path(alert: Alert, zone: ZoneInfo = _UTC, **only: str) -> str:
         return ""
     by = next((name for name in (*only, *_BY) if name in only or len(scope.get(name, ())) != 1), _BY[0])
     pairs = [*range_pairs(alert_range(alert), zone), ("tz", zone.key), ("by", by), ("currency", USD.code)]
+    amount = alert.facts.get("counts", "cost")
+    pairs += [("amount", amount)] if amount != "cost" else []
     pairs += [(name, value) for name in (*CELL, *filter(is_free, scope)) for value in scope.get(name, ())]
     return "/explore?" + urlencode(pairs)
 

@@ -319,7 +319,7 @@ class Console:
         try:
             session = _session(request)
             view = self._view(request.query_params.multi_items(), session)
-            view = replace(view, currency=USD)  # as the names of the series say
+            view = replace(view, currency=USD, amount="cost")  # as the names of the series say
             return await money_metrics(self._ask(request, session, view))
         except (ViewError, Retryable) as error:
             return PlainTextResponse(f"{error}\n", 400 if isinstance(error, ViewError) else 503)

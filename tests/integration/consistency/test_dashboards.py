@@ -17,12 +17,14 @@ QUERIES = {
     "Euros": "?range=month&tz=UTC&by=team&currency=EUR",
     "Kolkata": "?range=month&tz=Asia%2FKolkata&by=sku&currency=USD",
     "Growth": "?range=7d&tz=America%2FNew_York&by=user&compare=week&currency=EUR&team=growth&sku!=gpt-5-mini",
+    "Charged": "?range=month&tz=UTC&by=team&currency=EUR&amount=charged",
     "Days": "?from=2026-11-20&to=2026-11-22&tz=UTC&by=team&by=sku",
 }
 ABOUT = {
     "Euros": "This month, UTC · EUR",
     "Kolkata": "This month, Asia/Kolkata · USD",
     "Growth": "7 d, America/New_York · EUR · team growth · model or SKU is not gpt-5-mini",
+    "Charged": "This month, UTC · EUR · charged internally",
     "Days": "2026-11-20 to 2026-11-22, UTC · ",
 }
 

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 import pytest
 from starlette.testclient import TestClient
-from tests.support.console_rig import BASE, NOW, Rig, make
+from tests.support.console_rig import BASE, NOW, Rig, chart_of, make
 from tests.support.ledger import cost_event, write
 from tests.support.stack import Stack
 from typer.testing import CliRunner
@@ -230,6 +230,30 @@ async def test_the_console_shows_it(surfaces: Surfaces) -> None:
     assert f"Forecast for the month: <b>≥ {about(Decimal(landing))}</b>" in first.text, (
         "some events have no price"
     )
+
+
+@pytest.mark.parametrize("own", ["USD", "EUR"])
+async def test_its_link_opens_its_figure(surfaces: Surfaces, own: str) -> None:
+    """In a console that shows other pages in another currency, too."""
+    dependencies = surfaces.rig.dependencies
+    settings = dependencies.settings.model_copy(update={"currency": own})
+    rig = replace(surfaces.rig, dependencies=replace(dependencies, settings=settings))
+    client = await rig.logged_in()
+    states = surfaces.states()
+    for name, state in states.items():
+        page = html.unescape((await client.get(f"/budgets/{name}")).text)
+        (link,) = re.findall(r'<a href="([^"]*)">this period in Explore', page)
+        assert ("range=month" in link) is (name not in ("week", "day", "fiscal", "rolling")), name
+        explore = html.unescape((await client.get(link)).text)
+        shown = usd(state.spent, lower_bound=state.unpriced > 0)
+        assert re.findall(r'<h2 id="spend">(.*?)</h2>', explore) == [shown], name
+        assert f'class="big">{shown} <span' in page, name
+        costs = re.findall(r'"(-?[\d.]+)"', json.dumps(chart_of(explore)["costs"]))
+        assert sum(map(Decimal, costs)) == Decimal(state.spent), name
+        csv = (await client.get(link.replace("/explore", "/explore.csv"))).text.splitlines()
+        assert f"{'charged' if name == 'charged' else 'cost'}_usd" in csv[0], name
+    charged = html.unescape((await client.get("/explore?range=month&by=sku&team=growth&currency=USD")).text)
+    assert f"charged internally {usd(states['charged'].spent, lower_bound=True)}</a>" in charged
 
 
 def test_the_status_api_says_it(surfaces: Surfaces, tmp_path: Path) -> None:

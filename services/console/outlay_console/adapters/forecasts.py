@@ -78,8 +78,17 @@ class Forecasts:
         if bucket not in ("hour", "day"):
             return None
         zone, currency = view.zone, view.currency
-        asked = CostQuery(period_of(now, bucket, zone), zone, (), {}, (tenant,), bucket, currency=currency)
-        key = (tenant, zone.key, currency, floor_to(now, "minute"), bucket, steps)
+        asked = CostQuery(
+            period_of(now, bucket, zone),
+            zone,
+            (),
+            {},
+            (tenant,),
+            bucket,
+            amount=view.amount,
+            currency=currency,
+        )
+        key = (tenant, zone.key, currency, floor_to(now, "minute"), bucket, steps, view.amount)
         return await self._soon(key, lambda costs: _ahead(costs, asked, now, steps))
 
     def waiting(self, tenant: str, zone: ZoneInfo) -> bool:

@@ -103,7 +103,8 @@ class RollupReader:
                 r["unpriced_before"],
             )  # fmt: skip
             if not one.rows:
-                one.spent = CostTotal.of([r[f"all_{measure}"] for measure in queries.TOTAL], view.currency)
+                measures = [r[f"all_{measure}"] for measure in queries.TOTAL]
+                one.spent = CostTotal.of(measures, view.currency, view.amount)
                 one.before, one.unpriced_before = rounded(r["all_before"]), r["all_unpriced_before"]
                 one.count = r["all_rows"]
                 if after:
@@ -115,7 +116,7 @@ class RollupReader:
         return found
 
     async def series(self, view: View, span: TimeRange, bucket: Bucket, top: list[str]) -> Series:
-        """Return cost over time of the values in `top`, and of the rest together."""
+        """Return the amount of the view over time of the values in `top`, and of the rest together."""
         starts = starts_of(bucket, span, view.zone)
         rows = await self.reader.rows(queries.series(view, span, starts, top))
         every = [*top, queries.REST]

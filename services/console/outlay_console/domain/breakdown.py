@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from outlay_console.domain.view import JOINT
+from outlay_reports.cost_query import Amount
 from outlay_reports.money import completeness
 from outlay_schemas.currency import Currency, rounded
 from outlay_schemas.dimensions import OTHER_USERS
@@ -27,12 +28,19 @@ class CostTotal:
     free: int = 0
     """Events of what the provider offers free."""
     currency: str = field(default="USD", kw_only=True)
+    amount: Amount = field(default="cost", kw_only=True)
+    """Which of `cost` and `charged` it was asked for."""
 
     @classmethod
-    def of(cls, measures: Sequence[Any], currency: Currency) -> "CostTotal":
+    def of(cls, measures: Sequence[Any], currency: Currency, amount: Amount = "cost") -> "CostTotal":
         """Return a total of the measures of `queries.TOTAL`, with amounts rounded to 12 places."""
         values: list[Any] = [rounded(one) if isinstance(one, Decimal) else one for one in measures]
-        return cls(*values, currency=currency.code)
+        return cls(*values, currency=currency.code, amount=amount)
+
+    @property
+    def shown(self) -> Decimal:
+        """The amount that it was asked for."""
+        return self.charged if self.amount == "charged" else self.cost
 
     @property
     def doubts(self) -> str:
@@ -95,7 +103,7 @@ class Breakdown:
     def whole(self) -> BreakdownRow:
         """What all values come to."""
         spent = self.spent
-        sums = (spent.cost, self.before, spent.events, spent.unpriced, self.unpriced_before)
+        sums = (spent.shown, self.before, spent.events, spent.unpriced, self.unpriced_before)
         return BreakdownRow.of(sums, rows=self.count)
 
     @property

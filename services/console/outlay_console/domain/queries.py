@@ -51,14 +51,14 @@ def breakdown(
     above = f"OVER (PARTITION BY dimension ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     so_far = "".join(f", sum({name}) {above} AS so_far_{name}" for name in SHOWN) if after else ""
     return Query(
-        f"SELECT d.1 AS dimension, d.2 AS value, {rates.total('sum(cost_0)')} AS now,"
-        f" {rates.total('sum(cost_1)')} AS before, sum(events_0) AS events,"
+        f"SELECT d.1 AS dimension, d.2 AS value, {rates.total(f'sum({view.amount}_0)')} AS now,"
+        f" {rates.total(f'sum({view.amount}_1)')} AS before, sum(events_0) AS events,"
         f" sum(unpriced_events_0) AS unpriced, sum(unpriced_events_1) AS unpriced_before, {whole},"
-        " sum(sum(cost_1)) OVER (PARTITION BY dimension) AS all_before,"
+        f" sum(sum({view.amount}_1)) OVER (PARTITION BY dimension) AS all_before,"
         " sum(unpriced_before) OVER (PARTITION BY dimension) AS all_unpriced_before,"
         f" count() OVER (PARTITION BY dimension) AS all_rows{so_far}"
         f" FROM ({inner.sql}) ARRAY JOIN [{pairs}] AS d GROUP BY dimension, value"
-        " HAVING sum(events_0) > 0 OR sum(cost_1) > 0"
+        f" HAVING sum(events_0) > 0 OR sum({view.amount}_1) > 0"
         f" ORDER BY {order} LIMIT {int(limit)} OFFSET {int(after)} BY dimension",
         inner.bound,
     )
@@ -77,19 +77,20 @@ def _joint(view: View) -> str:
 
 
 def series(view: View, span: TimeRange, starts: Sequence[datetime], top: Sequence[str]) -> Query:
-    """Ask for cost and unpriced events by bucket (from 0) and value; values that are not in `top` are one, REST."""
+    """Ask for the view's amount and unpriced events by bucket (from 0) and value; values not in `top` are one, REST."""
     inner = sums(
         [Selection(span, view.filters)],
         view.groups,
-        measures=("cost", "unpriced_events"),
+        measures=(view.amount, "unpriced_events"),
         bounds=starts,
         exact=_exact(view),
         currency=view.currency,
     )
     row = _joint(view)
     return Query(
-        f"SELECT bucket, if(has({{top:Array(String)}}, {row}), {row}, {{rest:String}}) AS value, sum(cost_0) AS cost,"
-        f" sum(unpriced_events_0) AS unpriced FROM ({inner.sql}) GROUP BY bucket, value ORDER BY bucket, value",
+        f"SELECT bucket, if(has({{top:Array(String)}}, {row}), {row}, {{rest:String}}) AS value,"
+        f" sum({view.amount}_0) AS cost, sum(unpriced_events_0) AS unpriced FROM ({inner.sql})"
+        " GROUP BY bucket, value ORDER BY bucket, value",
         {**inner.bound, "top": list(top), "rest": REST},
     )
 

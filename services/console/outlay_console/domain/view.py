@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from outlay_kit.time_ranges import PeriodName, TimeRange, ceil_to, midnight, next_first, period_of
+from outlay_reports.cost_query import Amount, parse_amount
+from outlay_reports.errors import QueryError
 from outlay_reports.explore_links import range_pairs
 from outlay_reports.periods import days_before, past_part, previous_range, whole_months
 from outlay_schemas.currency import USD, Currency
@@ -91,6 +93,9 @@ class View:
     currency: Currency = USD
     """The currency of amounts, with its rates: the one chosen, else the console's own."""
 
+    amount: Amount = "cost"
+    """Which amount it shows: what providers charge, or what internal customers pay."""
+
     @property
     def groups(self) -> tuple[str, ...]:
         """Everything that it is grouped by."""
@@ -123,7 +128,7 @@ class View:
         return bucket_for(self.span(now))
 
     def query(self, **changes: object) -> str:
-        """Return the address (from `?`) of this view with `changes`: `by`, `range`, or a dimension's values."""
+        """Return the address (from `?`) of this view with `changes`: `by`, `range` or `amount`."""
         pairs: list[tuple[str, str]] = []
         if changes.get("range", self.range) == "custom" and self.own:
             pairs += range_pairs(self.own, self.zone)
@@ -133,6 +138,8 @@ class View:
         pairs += [("by", name) for name in self.then if "by" not in changes]
         pairs += [("compare", self.compare)] if self.compare else []
         pairs += [("currency", self.chosen)] if self.chosen else []
+        amount = str(changes.get("amount", self.amount))
+        pairs += [("amount", amount)] if amount != "cost" else []
         pairs += [(name, value) for name, values in self.filters.items() for value in values]
         return "?" + urlencode(pairs)
 
@@ -190,7 +197,10 @@ def read_view(pairs: Iterable[tuple[str, str]], zone: str = "UTC") -> View:
     chosen = _one(given, "currency", "").upper()
     if chosen and not re.fullmatch(r"[A-Z]{3}", chosen):
         raise ViewError("currency must be an ISO 4217 code, such as EUR")
-    return View("custom" if own else name, own, local, groups[0], groups[1:], compare, filters, chosen)
+    return View(
+        "custom" if own else name, own, local, groups[0], groups[1:], compare, filters, chosen,
+        amount=_amount(given),
+    )  # fmt: skip
 
 
 def view_of(
@@ -229,6 +239,13 @@ def _earlier(compare: str, start: datetime, zone: ZoneInfo) -> datetime:
 
 def _one(given: Mapping[str, list[str]], name: str, usual: str) -> str:
     return (given.get(name) or [""])[-1] or usual
+
+
+def _amount(given: Mapping[str, list[str]]) -> Amount:
+    try:
+        return parse_amount(_one(given, "amount", "cost"))
+    except QueryError as error:
+        raise ViewError(f"{error}; {error.hint}") from error
 
 
 def _moment(given: Mapping[str, list[str]], name: str, zone: ZoneInfo) -> datetime | None:

@@ -61,7 +61,7 @@ class BudgetState:
     def explore(self, span: TimeRange) -> str:
         """Return where Explore shows what counts against it in a range."""
         view = view_of(span, self.plan.zone, self.status.at, by="sku", filters=self.plan.scope)
-        return "/explore" + replace(view, chosen=USD.code).query()
+        return "/explore" + replace(view, chosen=USD.code, amount=self.plan.counts).query()
 
     @property
     def level(self) -> str:

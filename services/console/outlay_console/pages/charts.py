@@ -148,7 +148,7 @@ def _bands(ahead: BucketForecast) -> dict[str, object]:
 def _day_of(view: View, at: datetime) -> View:
     """Return a view of everything in the day around a moment, in the zone and currency of another."""
     day = TimeRange(at - timedelta(hours=12), at + timedelta(hours=12))
-    return replace(view, range="custom", own=day, by="team", then=(), compare="", filters={})
+    return replace(view, range="custom", own=day, by="team", then=(), compare="", filters={}, amount="cost")
 
 
 def _moment(alert: Alert) -> datetime:

@@ -87,7 +87,9 @@ async def csv(request: PageRequest) -> Response:
     """Return the table of the view as CSV: exact, and all its rows, as `outlay report showback` has them."""
     view = await request.view_shown()
     span, tenants = view.span(request.now), (request.tenant,)
-    query = CostQuery(span, view.zone, view.groups, view.filters, tenants, currency=view.currency)
+    query = CostQuery(
+        span, view.zone, view.groups, view.filters, tenants, amount=view.amount, currency=view.currency
+    )
     sheet = await request.deps.readers.call(lambda clickhouse: showback(CostReader(clickhouse), query))
     name = f"outlay-{'-'.join(view.groups)}-{query.span.start.astimezone(view.zone):%Y-%m-%d}.csv"
     return Response(

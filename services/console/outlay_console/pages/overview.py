@@ -23,7 +23,7 @@ MOVING = ("team", "project", "sku")
 async def overview(request: PageRequest) -> Context:
     """Return figures, chart, budgets, movers and alerts."""
     fresh = await request.rollups.fresh()
-    view = await request.view_shown(fresh)
+    view = replace(await request.view_shown(fresh), amount="cost")  # as its cards
     span = view.span(request.now)
     budgets, found, incidents = await asyncio.gather(
         states(request),
