@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from outlay.local.system import SERVICES
+from outlay_alerter.slack_actions.buttons import PATH as SLACK_PATH
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of its own imports
@@ -183,9 +184,18 @@ def test_only_the_alerter_gets_the_signing_secret_of_slack(tmp_path: Path) -> No
                 if one["name"] == variable:
                     found[name] = one["valueFrom"]["secretKeyRef"]
         assert found == given
-    hosts = {"ingress": {"enabled": True, "hosts": {"alerter": "alerts.example.com"}}}
-    (rule,) = rendered(tmp_path, hosts)["Ingress alerter"]["spec"]["rules"]
-    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "alerter", "port": {"name": "http"}}
+
+
+def test_from_outside_only_slack_reaches_the_alerter(tmp_path: Path) -> None:
+    hosts = {name: f"{name}.example.com" for name in ("ingest", "console", "alerter")}
+    documents = rendered(tmp_path, {"ingress": {"enabled": True, "hosts": hosts}})
+    for name, host in hosts.items():
+        (rule,) = documents[f"Ingress {name}"]["spec"]["rules"]
+        (path,) = rule["http"]["paths"]
+        assert rule["host"] == host
+        assert path["backend"]["service"] == {"name": name, "port": {"name": "http"}}
+        open_to_all = ("Exact", SLACK_PATH) if name == "alerter" else ("Prefix", "/")
+        assert (path["pathType"], path["path"]) == open_to_all
 
 
 def test_a_new_key_changes_no_pod(tmp_path: Path) -> None:
