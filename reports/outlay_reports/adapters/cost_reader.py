@@ -14,11 +14,15 @@ from outlay_reports.adapters.closed_periods import ClosedPeriod, ClosedPeriods, 
 from outlay_reports.adapters.savings import newest_analysis
 from outlay_reports.chargeback import Closing
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Keys, Sums
-from outlay_reports.range_sums import Selection, column, conditions, needs_ledger, sums
+from outlay_reports.range_sums import Selection, column, conditions, sums
 from outlay_reports.savings import SavingsAnalysis
 from outlay_reports.time_sql import between, piece
 from outlay_schemas.currency import Currency, NoRateError, Segment
+from outlay_schemas.dimensions import condition_of
 from outlay_schemas.money import Exact, exact_pico, to_pico
+
+_SPANS = 30
+"""Most time ranges of one statement: ClickHouse reads at most 256 KiB of SQL."""
 
 
 class CostReader:
@@ -65,19 +69,32 @@ class CostReader:
         return [_cell(row, keys, question.amount) for row in rows]
 
     def totals(self, questions: Sequence[CostQuery]) -> list[Sums]:
-        """Return the sums of the whole span of each question, without meters, in one query if it can be."""
+        """Return the sums of the whole span of each question, without meters. Questions with conditions on the same
+        dimensions share one read, which is by their values, so that its SQL does not grow with their number."""
         found = [Sums() for _ in questions]
-        for places in _alike(
-            [(q.tenants, q.amount, q.currency, needs_ledger(q.where, exact=True)) for q in questions]
-        ):
-            parts = [Selection(questions[place].span, questions[place].where) for place in places]
+        for places in _alike([_total_key(question) for question in questions]):
             first = questions[places[0]]
+            names = sorted(first.where) if len({_values(questions[place]) for place in places}) > 1 else []
+            where = {
+                name: tuple(
+                    dict.fromkeys(value for place in places for value in questions[place].where[name])
+                )
+                for name in first.where
+            }
             measures = (first.amount, "events", "unpriced_events")
-            query = sums(parts, measures=measures, tenants=first.tenants, exact=True, currency=first.currency)
-            row = self._clickhouse.rows(f"SELECT * FROM ({query.sql})", query.bound)[0]
-            for n, place in enumerate(places):
-                cost, events, unpriced = (row[f"{name}_{n}"] for name in measures)
-                found[place] = Sums(exact_pico(cost), events, unpriced)
+            every = list(dict.fromkeys(questions[place].span for place in places))
+            for spans in (every[n : n + _SPANS] for n in range(0, len(every), _SPANS)):
+                query = sums(
+                    [Selection(span, where) for span in spans], names, measures=measures, tenants=first.tenants,
+                    exact=True, currency=first.currency,
+                )  # fmt: skip
+                for row in self._clickhouse.rows(query.sql, query.bound):
+                    for place in places:
+                        asked = questions[place]
+                        if asked.span in spans and _holds(row, names, asked):
+                            n = spans.index(asked.span)
+                            cost, events, unpriced = (row[f"{name}_{n}"] for name in measures)
+                            found[place].add(Sums(exact_pico(cost), events, unpriced))
         return found
 
     def series(self, questions: Sequence[CostQuery]) -> list[list[int]]:
@@ -101,7 +118,7 @@ class CostReader:
             )  # fmt: skip
             for row in self._clickhouse.rows(query.sql, query.bound):
                 for place in places:
-                    if all(row[f"k{n}"] in questions[place].where[name] for n, name in enumerate(names)):
+                    if _holds(row, names, questions[place]):
                         found[place][row["bucket"]] += exact_pico(row[f"{first.amount}_0"])
         return [list(map(round, costs)) for costs in found]
 
@@ -189,6 +206,22 @@ def _cell(row: dict[str, Any], keys: Sequence[str], amount: Amount) -> Cell:
         row["free_events_0"],
     )  # fmt: skip
     return Cell(row["bucket"], tuple(row[key] for key in keys), measured)
+
+
+def _total_key(question: CostQuery) -> object:
+    """Return what questions have in common whose totals are read at once: of conditions other than `is`, all."""
+    plain = all(not condition_of(name) and values for name, values in question.where.items())
+    same = tuple(sorted(question.where)) if plain else _values(question)
+    return question.tenants, question.amount, question.currency, same
+
+
+def _values(question: CostQuery) -> object:
+    return tuple(sorted((name, tuple(values)) for name, values in question.where.items()))
+
+
+def _holds(row: dict[str, Any], names: Sequence[str], question: CostQuery) -> bool:
+    """Tell whether a row that is by `names` is one of a question's."""
+    return all(row[f"k{n}"] in question.where[name] for n, name in enumerate(names))
 
 
 def _alike(keys: Sequence[object]) -> Iterable[list[int]]:

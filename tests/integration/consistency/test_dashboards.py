@@ -51,7 +51,7 @@ def test_every_panel_shows_what_its_link_opens(system: System, page: str, own: s
         for panel in re.findall(r'<section class="panel".*?</section>', shown, re.DOTALL)
     }
     assert set(panels) == {*QUERIES, "Pounds"}
-    assert "the catalog has no exchange rate for 'GBP'" in panels["Pounds"]
+    assert "The catalog has no exchange rate for 'GBP'" in panels["Pounds"]
     for name, query in QUERIES.items():
         panel, explore = panels[name], system.page(f"/explore{query}")
         heading = re.findall(r'<h2 id="spend">(.*?)</h2><p>(.*?)\s*</p>', explore, re.DOTALL)[0]

@@ -36,8 +36,8 @@ from outlay_kit.clock import FakeClock
 from outlay_kit.keys import KeyRing
 from outlay_kit.time_ranges import TimeRange
 from outlay_reports.adapters.cost_reader import CostReader
-from outlay_reports.adapters.forecast_cache import ForecastCache
-from outlay_reports.budgets import BudgetStatus, plan_of
+from outlay_reports.adapters.forecast_cache import ForecastCache, budget_query
+from outlay_reports.budgets import BudgetStatus, budget_period, plan_of
 from outlay_reports.cost_query import CostQuery
 from outlay_reports.digest import DigestSources, build_digest, last_week
 from outlay_reports.forecast.summary import budget_table
@@ -46,6 +46,7 @@ from outlay_reports.report_table import Spent
 from outlay_schemas.alerts import Alert, alert_decoder
 from outlay_schemas.catalog import Catalog, FxRate
 from outlay_schemas.catalog.watch import Budget
+from outlay_schemas.currency import USD, Currency
 from outlay_schemas.dimensions import CELL
 from outlay_schemas.events import CostEvent
 from outlay_schemas.money import Usd, to_pico
@@ -230,6 +231,34 @@ async def test_the_console_shows_it(surfaces: Surfaces) -> None:
     assert f"Forecast for the month: <b>≥ {about(Decimal(landing))}</b>" in first.text, (
         "some events have no price"
     )
+
+
+def test_what_many_budgets_used_is_what_each_alone_used(surfaces: Surfaces) -> None:
+    """However many there are, of any scopes, periods and conditions: they share a few reads of the rollups."""
+    reader, zones = CostReader(surfaces.clickhouse), ("UTC", "Asia/Kolkata", "America/New_York")
+    many = [
+        budget(f"many-{name}-{n}", scope=scope, timezone=zones[n % 3], anchor_day=1 + n % 28, counts=counts)
+        for name, scope in SCOPES.items()
+        for n, counts in enumerate(("cost", "charged", "cost") * 5)
+    ]
+    many += [budget(f"long-{n}", rolling_days=1 + n, scope={"team": f"team-{n}"}) for n in range(160)]
+    plans = [plan_of(one, "acme", RATES) for one in many]
+    asked = [budget_query(plan, budget_period(plan, NOW)) for plan in plans]
+    asked += [
+        replace(asked[0], where=where, currency=currency)
+        for where in (
+            {"team!": ("growth",)},
+            {"team!": ("platform",), "sku~": ("mini",)},
+            {"team": ("growth",)},
+        )
+        for currency in (USD, Currency("EUR", RATES))
+    ]
+    found = reader.totals(asked)
+    for place in (*range(0, len(plans), 7), *range(len(plans), len(asked))):
+        assert [found[place]] == reader.totals([asked[place]]), asked[place]
+    assert len({one.cost for one in found}) > 30
+    states = ForecastCache().states(reader, plans, NOW)
+    assert [to_pico(one.spent) for one in states] == [one.cost for one in found[: len(plans)]]
 
 
 @pytest.mark.parametrize("own", ["USD", "EUR"])

@@ -75,6 +75,10 @@ async def _card(request: PageRequest, saved: SavedView) -> Card | BrokenCard:
         one = (await request.rollups.breakdown(view, (span, compared)))[""]
         return Card(saved, view, span, compared, one, await chart_of(request, view, one.rows, ()))
     except ViewError as error:
-        return BrokenCard(saved, f"{error}.")
+        return BrokenCard(saved, _sentence(f"{error}."))
     except NoRateError as error:
-        return BrokenCard(saved, f"{error}: {error.hint}.")
+        return BrokenCard(saved, _sentence(f"{error}: {error.hint}."))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
