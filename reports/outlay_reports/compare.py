@@ -36,7 +36,6 @@ THING = ("kind", "provider", "sku")
 """What has a price of its own: the finest that effects are computed for, within the dimensions asked for."""
 _ROUNDED = 3
 """Pico-USD by which one event's cost is off at most: each of its meters is rounded."""
-_PPM = 10**6
 
 
 @dataclass
@@ -113,8 +112,8 @@ def _quantity(sums: Sums, measure: str) -> Fraction:
 def _explain(measure: str, group: Sequence[Difference], scale: Fraction) -> None:
     """Set the effects of things counted alike. Rounding is within a pico-USD, and price takes the rest.
 
-    Unless the rest is no more than the rounding of the events, to a pico-USD each: then no price has changed, and the
-    greater of the others takes it.
+    Unless the rest is no more than the rounding of the events, `_ROUNDED` each: then no price has changed, and the
+    greater of the others takes it, however little was spent.
     """
     quantities = [(_quantity(one.earlier, measure) * scale, _quantity(one.later, measure)) for one in group]
     growth = sum(q1 for _, q1 in quantities) / sum(q0 for q0, _ in quantities)
@@ -124,9 +123,9 @@ def _explain(measure: str, group: Sequence[Difference], scale: Fraction) -> None
         mix = round(at_old_price - thing.earlier.cost * growth)
         price = thing.change - volume - mix
         rounding = _ROUNDED * (thing.later.events + (thing.earlier.events * scale + 1) * q1 / q0)
-        if abs(price) <= rounding and abs(price) * _PPM < abs(volume) > abs(mix):
+        if abs(price) <= rounding and abs(volume) >= abs(mix):
             volume, price = volume + price, 0
-        elif abs(price) <= rounding and abs(price) * _PPM < abs(mix):
+        elif abs(price) <= rounding:
             mix, price = mix + price, 0
         thing.effects |= {"volume": volume, "mix": mix, "price": price}
 

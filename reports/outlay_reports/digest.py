@@ -88,7 +88,7 @@ def build_digest(
         DigestSection("Forecast for the month", sheet=landing_table(month, spent, landing, 1.0, ())),
     ]
     plans = plans_of(sources.budgets, tenants, sources.rates)
-    budgets = budget_table(plans, outlook.states(reader, plans, now))
+    budgets = budget_table(plans, outlook.states(reader, plans, now), week.zone)
     if budgets.rows:
         sections.append(DigestSection("Budgets", sheet=budgets))
     sections.append(_alerts(sources.clickhouse, week))

@@ -62,6 +62,16 @@ def label(at: datetime, unit: Unit | None, zone: ZoneInfo) -> str:
     return local.strftime(_FORMS[unit]) if unit in _FORMS else local.isoformat(timespec="minutes")
 
 
+def moment_text(at: datetime, zone: ZoneInfo, own: ZoneInfo | None = None) -> str:
+    """Write an instant with the name of its zone, and in a zone of its own beside it, if the clocks there differ:
+    2026-11-30 23:30 UTC (2026-12-01 00:30 Europe/Berlin)."""
+    here, there = at.astimezone(zone), at.astimezone(own or zone)
+    text = f"{here:%Y-%m-%d %H:%M} {zone.key}"
+    if own is None or there.utcoffset() == here.utcoffset():
+        return text
+    return f"{text} ({there:{'%H:%M' if there.date() == here.date() else '%Y-%m-%d %H:%M'}} {own.key})"
+
+
 def range_text(span: TimeRange, zone: ZoneInfo) -> str:
     """Write a range as `--from` and `--to` take it: whole days as the first and the last day, 2026-11-01 to 2026-11-30,
     one as 2026-11-24; with clock times where it ends within a day."""

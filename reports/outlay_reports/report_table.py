@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from outlay_reports.cost_query import Amount, Cell, CostQuery, Keys, Sums
 from outlay_reports.money import (
@@ -21,7 +23,7 @@ from outlay_reports.money import (
     symbol,
     usd,
 )
-from outlay_reports.periods import range_text
+from outlay_reports.periods import moment_text, range_text
 from outlay_schemas.currency import Currency
 from outlay_schemas.dimensions import condition_text, name_of
 from outlay_schemas.money import Exact, rounded_usd, to_usd
@@ -43,7 +45,16 @@ class ExpectedCost(Spent):
     """A forecast of a cost: people see whole dollars from $100 up."""
 
 
-Value = str | int | Decimal | Fraction | Spent | None
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant: people see it in the zone of the view, and in its `own` zone if that is another."""
+
+    at: datetime
+    zone: ZoneInfo
+    own: ZoneInfo
+
+
+Value = str | int | Decimal | Fraction | Spent | Moment | None
 
 
 @dataclass(frozen=True)
@@ -127,6 +138,8 @@ def shown(value: Value, column: Column, currency: str = "USD") -> str:
         bound = bool(value.unpriced)
         write = about if isinstance(value, ExpectedCost) else usd
         return write(from_pico(value.pico), lower_bound=bound, currency=currency)
+    if isinstance(value, Moment):
+        return moment_text(value.at, value.zone, value.own)
     if isinstance(value, Fraction):
         grown = column.kind == "growth"
         return usd(value, currency=currency) if column.kind == "rate" else percent(value, sign=grown)
@@ -134,18 +147,20 @@ def shown(value: Value, column: Column, currency: str = "USD") -> str:
         if column.kind == "change":
             return dollars(int(value), sign=True, currency=currency)
         return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
-    if column.kind == "time" and value:
-        return str(value).replace("T", " ").removesuffix("+00:00")
-    return value or ""
+    text = value or ""
+    return text.replace("T", " ").removesuffix("+00:00") if column.kind == "time" else text
 
 
 def machine(value: Value, column: Column) -> str | int | None:
-    """Write a value for machines: money and shares as decimal strings, exact (shares and rates to 12 places)."""
+    """Write a value for machines: money and shares as decimal strings, exact (shares and rates to 12 places),
+    times as ISO 8601 with their offset."""
     match value:
         case None | str():
             return value
         case Spent(pico, _):
             return rounded_usd(pico)
+        case Moment(at, zone, _):
+            return at.astimezone(zone).isoformat()
         case int():
             return to_usd(value) if column.kind == "change" else value
         case Fraction():

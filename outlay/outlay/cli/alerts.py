@@ -12,7 +12,7 @@ from typer import Argument, Option
 from outlay.cli import backtest
 from outlay.cli.actor import actor
 from outlay.cli.help import App
-from outlay.cli.options import AsJson, OtherCatalog, Tenant, a_line
+from outlay.cli.options import AsJson, OtherCatalog, Tenant, Tz, a_line
 from outlay.cli.output import CommandError, line, note, print_json, print_report, print_rows, unknown
 from outlay.cli.report_query import budget_plans
 from outlay.cli.stores import open_clickhouse, open_costs, published_or_none, read_folder
@@ -35,6 +35,7 @@ from outlay_reports.alert_list import MOST, AlertList, alert_statement
 from outlay_reports.forecast.summary import budget_table
 from outlay_reports.incidents import Incident, incidents
 from outlay_reports.money import counted
+from outlay_reports.periods import parse_zone
 from outlay_schemas.alerts import ActionKind, Alert, AlertAction
 
 app = App("alerts", "List, acknowledge and test alerts.")
@@ -49,7 +50,7 @@ AlertId = Annotated[str, Argument(metavar="ALERT", help="Id of an alert, or its 
 Note = Annotated[str, Option(callback=a_line, help="A comment, included in notifications.")]
 
 
-def budgets(tenant: Tenant = "", as_json: AsJson = False) -> None:
+def budgets(tenant: Tenant = "", tz: Tz = "UTC", as_json: AsJson = False) -> None:
     """Show each budget: what is spent, the forecast, and when it runs out.
 
     Computed now, from the same spending and forecast as the console and the alerts. Programs can ask before they spend,
@@ -65,7 +66,7 @@ def budgets(tenant: Tenant = "", as_json: AsJson = False) -> None:
     if as_json:
         print_json(states)
     elif plans:
-        print_report(budget_table(plans, states))
+        print_report(budget_table(plans, states, parse_zone(tz)))
     else:
         line("no budgets yet; write one in budgets.yaml of the catalog")
 

@@ -166,7 +166,7 @@ def _summary(
     factor = _factors(costs, query, changes, now, [middle])[0]
     month = landing_table(query, spent, landing, factor, [str(change) for change in changes])
     plans = budget_plans(costs, query.tenants)
-    budgets = budget_table(plans, cache.states(costs, plans, now)) if plans else None
+    budgets = budget_table(plans, cache.states(costs, plans, now), query.zone) if plans else None
     if as_json:
         print_json({"month": json.loads(to_json(month)), "budgets": budgets and json.loads(to_json(budgets))})
         return

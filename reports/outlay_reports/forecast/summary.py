@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from itertools import combinations, product
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from outlay_reports.forecast.history import History, read_history
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.forecast.trajectory import Landing
 from outlay_reports.money import counted, percent
-from outlay_reports.report_table import Column, ExpectedCost, ReportTable, Row, Spent, Value
+from outlay_reports.report_table import Column, ExpectedCost, Moment, ReportTable, Row, Spent, Value
 from outlay_schemas.catalog import Budget, FxRate, PriceBook
 from outlay_schemas.currency import USD
 from outlay_schemas.money import Usd, to_pico
@@ -49,9 +50,10 @@ def landing_table(
     return table.in_currency(question.currency)
 
 
-def budget_table(plans: Sequence[BudgetPlan], states: Sequence[BudgetStatus]) -> ReportTable:
-    """Return every budget with its forecast, the probability that it is exceeded, and when it is used up."""
-    rows = [_budget_row(plan, state) for plan, state in zip(plans, states, strict=True)]
+def budget_table(plans: Sequence[BudgetPlan], states: Sequence[BudgetStatus], zone: ZoneInfo) -> ReportTable:
+    """Return every budget with its forecast, the probability that it is exceeded, and when it is used up: in `zone`,
+    and in the budget's own."""
+    rows = [_budget_row(plan, state, zone) for plan, state in zip(plans, states, strict=True)]
     columns = (
         Column("budget", "budget"), Column("tenant", "tenant"), Column("period", "period"),
         Column("amount_usd", "amount", "usd"), Column("spent_usd", "spent", "usd"), Column("used", "used", "share"),
@@ -75,7 +77,7 @@ def plans_of(
     return [plan_of(budget, tenant, rates) for budget, tenant in pairs if budget.tenant in ("*", tenant)]
 
 
-def _budget_row(plan: BudgetPlan, state: BudgetStatus) -> Row:
+def _budget_row(plan: BudgetPlan, state: BudgetStatus, zone: ZoneInfo) -> Row:
     def forecast(usd: Usd | None) -> ExpectedCost | None:
         return None if usd is None else ExpectedCost(to_pico(usd), state.unpriced)
 
@@ -88,7 +90,7 @@ def _budget_row(plan: BudgetPlan, state: BudgetStatus) -> Row:
         plan.name, plan.tenant, plan.period_name,
         Spent(to_pico(state.amount)), Spent(to_pico(state.spent), state.unpriced), state.used, forecast(state.forecast),
         forecast(state.forecast_low), forecast(state.forecast_high), exceeds,
-        "" if state.runs_out_at is None else f"{state.runs_out_at.astimezone(plan.zone):%Y-%m-%d %H:%M}",
+        None if state.runs_out_at is None else Moment(state.runs_out_at, zone, plan.zone),
         None if chance is None else Fraction(chance).limit_denominator(10_000),
     )  # fmt: skip
     return Row(values)

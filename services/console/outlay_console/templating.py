@@ -19,7 +19,7 @@ from outlay_console.domain.saved import MOST_NOTES, MOST_VIEWS
 from outlay_console.domain.view import COMPARISONS, DIMENSIONS, GROUPS, PERIODS, RANGES
 from outlay_console.pages.charts import row_name
 from outlay_reports import money
-from outlay_reports.periods import range_text
+from outlay_reports.periods import moment_text, range_text
 from outlay_reports.report_table import conversion
 from outlay_schemas.dimensions import CONDITIONS, condition_of, dimension_of, label_of
 from outlay_schemas.notes import LONGEST_LINE
@@ -71,7 +71,8 @@ def templates() -> Environment:
         "percent": money.percent,
         "count": "{:,}".format, "events": partial(money.counted, noun="event"), "quantity": quantity,
         "named": row_name, "label": label_of, "condition": condition_of, "dimension": dimension_of,
-        "noun": noun, "pico": money.from_pico, "json": to_json, "local": local, "range": range_text,
+        "noun": noun, "pico": money.from_pico, "json": to_json, "local": local, "moment": moment_text,
+        "range": range_text,
     }  # fmt: skip
     env.globals |= {
         "pages": PAGES, "dimensions": DIMENSIONS, "comparisons": COMPARISONS, "most_groups": GROUPS,

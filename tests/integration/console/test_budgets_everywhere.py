@@ -356,7 +356,9 @@ def test_the_command_line_and_reviews_say_it(surfaces: Surfaces, monkeypatch: py
         n: s.forecast for n, s in states.items()
     }
     assert (shown["euros"]["amount"], shown["euros"]["usd_per_unit"]) == ("4000", "1.25")
-    sheet = budget_table([plan_of(one, "acme", RATES) for one in BUDGETS], list(states.values()))
+    sheet = budget_table(
+        [plan_of(one, "acme", RATES) for one in BUDGETS], list(states.values()), ZoneInfo("UTC")
+    )
     columns = [column.name for column in sheet.columns]
     week = CostQuery(TimeRange(NOW, NOW), ZoneInfo("UTC"), (), {}, ("acme",))
     week = replace(week, span=last_week(NOW, week))

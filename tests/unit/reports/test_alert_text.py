@@ -44,8 +44,8 @@ def test_a_link_filters_by_a_tag() -> None:
     ("fact", "label"),
     [
         ("2026-11-24 11:58 UTC", "Ran out"),
-        ("2026-11-24, between 2026-11-24 and 2026-11-25", "Runs out"),
-        ("2026-11-28, between 2026-11-27 and later", "Runs out"),
+        ("2026-11-24, between 2026-11-24 and 2026-11-25 UTC", "Runs out"),
+        ("2026-11-28, between 2026-11-27 and later UTC", "Runs out"),
     ],
 )
 def test_money_that_is_gone_ran_out(fact: str, label: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.ledger_cells import END, cell, question, sums
 
-from outlay_reports.compare import compare
+from outlay_reports.compare import compare, compare_table
 from outlay_reports.cost_query import Cell, Sums, parse_conditions, parse_dimensions
 from outlay_reports.errors import QueryError
 from outlay_reports.report_table import Spent
@@ -123,6 +123,44 @@ def test_a_price_that_is_the_same_is_no_cause_though_events_are_rounded() -> Non
         assert found.effects["volume"] == found.change > 0
     raised = [replace(late[0], sums=replace(late[0].sums, cost=late[0].sums.cost + 10**6))]
     assert compare(early, raised, 1).all.effects["price"] > 0, "a millionth of a dollar is a price"
+
+
+COUNTS = st.lists(st.integers(1, 10**6), min_size=1, max_size=8)
+
+
+@given(
+    st.lists(st.tuples(st.fractions(1, 10**9), COUNTS, COUNTS), min_size=1, max_size=5),
+    st.sampled_from([Fraction(1), Fraction(1, 120), Fraction(1, 168)]),
+)
+def test_without_a_change_of_price_no_report_has_an_effect_of_price(
+    things: list[tuple[Fraction, list[int], list[int]]], scale: Fraction
+) -> None:
+    """`things`: pico-USD of one token, and the tokens of each event, before and now."""
+
+    def used(which: int) -> list[Cell]:
+        cells = []
+        for n, (price, *counts) in enumerate(things):
+            cost = sum(round(price * tokens) for tokens in counts[which])
+            usd = f"{Decimal(cost).scaleb(-12):f}"
+            cells.append(
+                cell(
+                    "t",
+                    "llm",
+                    "p",
+                    f"m{n}",
+                    usd=usd,
+                    events=len(counts[which]),
+                    input_tokens=sum(counts[which]),
+                )
+            )
+        return cells
+
+    found = compare(used(0), used(1), 1, scale)
+    assert [part.effects["price"] for part in (found.all, *found.parts)] == [0] * (1 + len(found.parts))
+    table = compare_table(question("team"), question("team"), found, used(1))
+    price = [column.name for column in table.columns].index("price_usd")
+    assert table.total is not None
+    assert {row.values[price] for row in (*table.rows, table.total)} == {0}
 
 
 def _usd(cells: list[Cell]) -> int:

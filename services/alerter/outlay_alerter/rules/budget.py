@@ -261,4 +261,4 @@ def _gone(landing: Landing | None, amount: int, reached: datetime | None = None)
         return {}
     early, late = landing.used_up_between(amount)
     until = f"{late:%Y-%m-%d}" if late else "later"
-    return {"gone_on": f"{gone:%Y-%m-%d}, between {early or gone:%Y-%m-%d} and {until}"}
+    return {"gone_on": f"{gone:%Y-%m-%d}, between {early or gone:%Y-%m-%d} and {until} UTC"}

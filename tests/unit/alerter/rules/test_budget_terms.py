@@ -135,7 +135,7 @@ def test_a_forecast_threshold_says_when_the_money_is_gone() -> None:
     assert "gone_on" not in found[1].facts  # it lasts until the end of the period
     assert "between $81.44 and $109" in found[1].summary
     soon = budgets.findings(plan, span, Spent(60 * DOLLAR, landing=landing(60, 65, 10)))
-    assert soon[1].facts["gone_on"] == "2026-11-28, between 2026-11-27 and 2026-11-29"
+    assert soon[1].facts["gone_on"] == "2026-11-28, between 2026-11-27 and 2026-11-29 UTC"
     over = budgets.findings(plan, span, Spent(160 * DOLLAR, landing=landing(160, 65), reached=NOW))
     assert over[0].facts["gone_on"] == "2026-11-24 12:00 UTC"
     assert "B budget: forecast to reach 80%" in found[1].title

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_with_unpriced_events_what_is_spent_is_a_lower_bound_and_the_amount_is_n
         amount=Usd("100"), spent=Usd("53"), remaining=Usd("47"), percent="53", at=start, unpriced=3,
     )  # fmt: skip
     plan = plan_of(Budget.model_validate({"id": "b", "name": "B", "amount": 100}), "acme")
-    (row,) = budget_table([plan], [state]).rows
+    (row,) = budget_table([plan], [state], ZoneInfo("UTC")).rows
     assert row.values[3:5] == (Spent(100 * PICO), Spent(53 * PICO, 3))
 
 
@@ -43,16 +44,18 @@ def test_people_see_a_forecast_as_pages_show_it_and_programs_see_it_exactly() ->
         budget="b", tenant="acme", name="B", standing="warning", period_start=start, period_end=end,
         amount=Usd("2000"), spent=Usd("1999.92"), remaining=Usd("0.08"), percent="99.99", at=start, unpriced=3,
         forecast=Usd("2511.499"), forecast_low=Usd("2400"), forecast_high=Usd("2600.5"), overrun_probability=1.0,
-        runs_out_at=datetime(2026, 11, 29, 12, tzinfo=UTC),
+        runs_out_at=datetime(2026, 11, 29, 22, 30, tzinfo=UTC),
     )  # fmt: skip
-    plan = plan_of(Budget.model_validate({"id": "b", "name": "B", "amount": 2000}), "acme")
-    table = budget_table([plan], [state])
+    own = {"id": "b", "name": "B", "amount": 2000, "timezone": "Asia/Tokyo"}
+    plan = plan_of(Budget.model_validate(own), "acme")
+    table = budget_table([plan], [state], ZoneInfo("Europe/Berlin"))
     head, ((_, cells), *_) = display_rows(table)
     read = dict(zip((title for title, _ in head), cells, strict=True))
     assert (read["spent"], read["forecast"], read["used"]) == ("≥ $1,999.92", "≥ $2,511", "99.9%")
-    assert read["runs out"] == "2026-11-29 12:00", "the words of pages and alerts"
+    assert read["runs out"] == "2026-11-29 23:30 Europe/Berlin (2026-11-30 07:30 Asia/Tokyo)"
     (row,) = json.loads(to_json(table))["rows"]
     assert (row["forecast_usd"], row["used"]) == ("2511.499", "0.99996")
+    assert row["when"] == "2026-11-29T23:30:00+01:00"
 
 
 def test_growth_is_robust_and_says_when_something_is_full() -> None:
