@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 from tests.support.browser import PHONE, Console, People, first_paint, violations
 from tests.support.console_rig import PAGES
 from tests.support.ledger import cost_event, write
@@ -220,15 +220,7 @@ async def test_the_picture_of_a_chart_has_the_figures_of_the_page(people: People
     page = person.page
     await person.log_in()
     await person.see("/explore?range=7d&by=team&tz=UTC")
-    await page.evaluate(
-        "() => { window.written = []; const draw = CanvasRenderingContext2D.prototype.fillText;"
-        " CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {"
-        " window.written.push(text); return draw.call(this, text, ...more); }; }"
-    )
-    async with page.expect_download() as download:
-        await page.get_by_role("button", name="PNG").click()
-    assert (await download.value).suggested_filename == "outlay.png"
-    written: list[str] = await page.evaluate("window.written")
+    written = await _written_on_the_picture(page)
     total = await page.locator("#spend").inner_text()
     assert "≥" in total
     assert any(text.endswith(f"(UTC): {total}") for text in written), written
@@ -236,6 +228,38 @@ async def test_the_picture_of_a_chart_has_the_figures_of_the_page(people: People
         name, cost = [await cell.inner_text() for cell in (await row.locator("td").all())[:2]]
         assert f"{name} {cost}" in written, written
     assert person.complaints == []
+
+
+async def test_the_picture_of_a_chart_names_its_filters_its_kind_and_every_line(people: People) -> None:
+    person = await people()
+    page = person.page
+    await person.log_in()
+    await person.see("/explore?range=24h&by=sku&tz=UTC&team=growth&team=platform&project~=p&compare=previous")
+    await page.locator(".legend button", has_text="Cumulative").click()
+    written = await _written_on_the_picture(page)
+    [title] = [text for text in written if text.startswith("Spend per hour by model or SKU, cumulative, ")]
+    assert "team growth, platform · project contains p" in title
+    cells = await page.locator("table.sortable tbody td:nth-child(4)").all_inner_texts()
+    before = sum(Decimal(cell.strip("≥ $").replace(",", "")) for cell in cells)
+    [line] = [text for text in written if text.startswith("Previous period ")]
+    assert abs(Decimal(line.rpartition("$")[2].replace(",", "")) - before) < Decimal("0.1")
+    await page.locator(".legend button", has_text="Previous period").click()
+    assert not [text for text in await _written_on_the_picture(page) if text.startswith("Previous period ")]
+    assert person.complaints == []
+
+
+async def _written_on_the_picture(page: Page) -> list[str]:
+    """Download the chart as a picture, and return the texts on it."""
+    await page.evaluate(
+        "() => { window.written = []; const proto = CanvasRenderingContext2D.prototype;"
+        " proto.plain ??= proto.fillText; proto.fillText = function (text, ...more) {"
+        " window.written.push(text); return proto.plain.call(this, text, ...more); }; }"
+    )
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="PNG").click()
+    assert (await download.value).suggested_filename == "outlay.png"
+    found: list[str] = await page.evaluate("window.written")
+    return found
 
 
 async def test_a_table_is_sorted_by_the_column_that_is_clicked(people: People) -> None:

@@ -1,6 +1,7 @@
 // Charts: stacked bars over time, by uPlot. Amounts are numbers here for drawing only.
 
 const COLOURS = 16;
+const FORECAST = "Forecast (80% and 95% range)";
 
 function written(value, symbol, options) {
   const size = new Intl.NumberFormat("en-US", { roundingMode: "halfEven", ...options }).format(Math.abs(value));
@@ -179,13 +180,15 @@ export class Chart {
     }
   }
 
-  // The chart as a picture, with its title, and a legend that says what each series comes to.
+  // The chart as a picture: its title with the filters and the kind, and a legend that says what each series and what
+  // they are compared with come to.
   async save() {
     const chart = this.uplot.ctx.canvas;
     const [ratio, picture] = [uPlot.pxRatio, document.createElement("canvas")];
-    const lines = this.data.names.map((name, n) => ({
-      name, colour: this.colour(n), cost: this.data.costs[n].reduce((sum, cost) => sum + Number(cost), 0), bound: this.data.bounds[n].length > 0,
-    })).filter((line) => !this.choice.off.has(line.name));
+    const entry = (one, n) => ({ name: one.name, colour: n === undefined ? this.colours.text : this.colour(n), dashed: n === undefined, cost: one.costs.reduce((sum, cost) => sum + Number(cost), 0), bound: one.bounds.length > 0 });
+    const series = this.data.names.map((name, n) => entry({ name, costs: this.data.costs[n], bounds: this.data.bounds[n] }, n)).filter((one) => !this.choice.off.has(one.name));
+    const lines = [...series, ...(this.overlay().length ? [entry(this.data.compared)] : [])];
+    if (this.band().bands.length) lines.push({ name: FORECAST, colour: this.colours.mark.info, dashed: true });
     const amount = (some) => money(some.reduce((sum, line) => sum + line.cost, 0), this.data.symbol, some.some((line) => line.bound));
     Object.assign(picture, { width: chart.width, height: chart.height + (44 + 20 * Math.ceil(lines.length / 3)) * ratio });
     const ctx = picture.getContext("2d");
@@ -196,14 +199,17 @@ export class Chart {
     ctx.scale(ratio, ratio);
     ctx.fillStyle = style.color;
     ctx.font = `600 14px ${style.fontFamily}`;
-    ctx.fillText(`${this.title}, ${this.data.labels[0]} – ${this.data.labels[this.data.labels.length - 1]} (${this.data.zone}): ${amount(lines)}`, 12, 22);
+    const kind = { Cumulative: ", cumulative", Share: ", shares" }[this.choice.kind] ?? "";
+    const filters = this.figure.dataset.filters ? `, ${this.figure.dataset.filters}` : "";
+    ctx.fillText(`${this.title}${kind}${filters}, ${this.data.labels[0]} – ${this.data.labels[this.data.labels.length - 1]} (${this.data.zone}): ${amount(series)}`, 12, 22, picture.width / ratio - 24);
     ctx.font = `12px ${style.fontFamily}`;
     lines.forEach((line, n) => {
       const [x, y] = [12 + (n % 3) * (chart.width / ratio / 3), 52 + chart.height / ratio + 20 * Math.floor(n / 3)];
       ctx.fillStyle = line.colour;
-      ctx.fillRect(x, y - 9, 10, 10);
+      if (line.dashed) [0, 4, 8].forEach((dash) => ctx.fillRect(x + dash, y - 5, 2, 2));
+      else ctx.fillRect(x, y - 9, 10, 10);
       ctx.fillStyle = style.color;
-      ctx.fillText(`${line.name} ${amount([line])}`, x + 16, y, chart.width / ratio / 3 - 24);
+      ctx.fillText(line.cost === undefined ? line.name : `${line.name} ${amount([line])}`, x + 16, y, chart.width / ratio / 3 - 24);
     });
     const file = document.createElement("a");
     file.href = URL.createObjectURL(await new Promise((done) => picture.toBlob(done)));
@@ -325,7 +331,7 @@ export class Chart {
       const item = document.createElement("span");
       const expected = swatch();
       expected.className = "expected";
-      item.append(expected, "Forecast (80% and 95% range)");
+      item.append(expected, FORECAST);
       legend.append(item);
     }
     if (this.data.starts.length < 2) return;
