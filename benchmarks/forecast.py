@@ -9,6 +9,10 @@ hours ahead; and months. Public ones come with packages: hourly temperatures of 
 employment (vega_datasets), passengers of airlines (statsforecast), sea temperatures and CO2 (statsmodels).
 Every forecast sees only what is before it. `--only` names groups and models.
 
+Periods are whole days, weeks and months of the same kinds of hours, read at a random minute after 5 to 150 days, and
+the next 48 hours and 10 days, cut from the same course. Their error is that of the expected cost, over what usually is
+spent in the time that is left.
+
 - MASE: mean absolute error over that of the seasonal naive forecast one step ahead in the history (Hyndman and
   Koehler 2006); less than 1 is better than it.
 - 80 and 95: how many of the actual values are inside the intervals, in percent; 80 and 95 would be right.
@@ -16,18 +20,26 @@ Every forecast sees only what is before it. `--only` names groups and models.
 """
 
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise, product
 from time import process_time
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from harness import options, show
 from tests.support.generated_series import KINDS, MONTHLY, UNSEEN, hours, months, unseen
+from tests.support.generated_spending import START, courses, spending
 
 from outlay_reports.forecast import bands, forecast
+from outlay_reports.forecast.pieces import next_edges, rest_of
 from outlay_reports.forecast.smoothing import Array
+from outlay_reports.periods import Unit
 
 LEVELS = (80, 95)
+UTC_ZONE = ZoneInfo("UTC")
 HOURS = (24, 168)
 Made = tuple[Array, dict[int, Array], dict[int, Array]]
 """Mean, and lower and upper bounds by level; steps x series."""
@@ -113,6 +125,40 @@ def library(case: Case, name: str, season: int) -> Made:
     return mean[80], bounds[0], bounds[1]
 
 
+def periods(count: int) -> None:
+    """Show how far landings and single pieces are from what was spent, and how often ranges held it."""
+    found: dict[str, list[tuple[float, bool, bool]]] = defaultdict(list)
+    for kind, days in product((*KINDS, *UNSEEN), (5, 12, 25, 40, 75, 150)):
+        length = 24 * (days + 50)
+        for seed, costs in enumerate(
+            hours(kind, count, length, 5) if kind in KINDS else unseen(kind, count, length)
+        ):
+            now = START + timedelta(days=days, minutes=int(np.random.default_rng(seed).integers(10 * 1440)))
+            for name, row in _pieces(costs, now):
+                found[name].append(row)
+    for name, rows in found.items():
+        error, held80, held95 = np.mean(rows, axis=0)
+        show(
+            group="periods", series=name, error=float(error), coverage80=100 * held80, coverage95=100 * held95
+        )
+
+
+def _pieces(costs: Array, now: datetime) -> Iterator[tuple[str, tuple[float, bool, bool]]]:
+    spent, usual = spending(costs), 24 * float(np.mean(costs))
+    made = courses(spent, UTC_ZONE, now)
+    wanted: tuple[tuple[str, Unit, int], ...] = (
+        ("day", "day", 1), ("week", "week", 1), ("month", "month", 1), ("48 hours", "hour", 48), ("10 days", "day", 10),
+    )  # fmt: skip
+    for name, unit, steps in wanted:
+        edges = next_edges(UTC_ZONE, unit, steps, now)
+        rest = rest_of(*made, edges, now)
+        for n, (low, high) in enumerate(pairwise(edges)):
+            begin = max(low, now)
+            truth, size = spent(begin, high), max(usual * ((high - begin) / timedelta(days=1)), 1e-9)
+            held = [bool(rest.lower[at][n, 0] <= truth <= rest.upper[at][n, 0]) for at in LEVELS]
+            yield name, (abs(float(rest.mean[n, 0]) - truth) / size, held[0], held[1])
+
+
 MODELS: dict[str, Callable[[Case], Made]] = {
     "outlay": outlay,
     "seasonal naive": lambda case: library(case, "SeasonalNaive", max(case.periods)),
@@ -141,8 +187,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     only = set(chosen.only.split(",")) - {""}
     models = {name: model for name, model in MODELS.items() if not only & MODELS.keys() or name in only}
+    if not only & {*GROUPS} or "periods" in only:
+        periods(chosen.series)
     for group, cases in GROUPS.items():
-        if only & GROUPS.keys() and group not in only:
+        if only & {*GROUPS, "periods"} and group not in only:
             continue
         found: dict[str, list[dict[str, float]]] = {name: [] for name in models}
         for case in cases(chosen.series):

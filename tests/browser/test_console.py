@@ -190,6 +190,28 @@ async def test_a_chart_is_read_by_keyboard(people: People) -> None:
     await expect(person.page.locator(".head p")).to_contain_text(hour[-5:])
 
 
+@pytest.mark.parametrize("shown", ["24h", "7d", "30d", "90d", "month"])
+async def test_a_time_to_come_says_only_what_is_expected(people: People, shown: str) -> None:
+    person = await people()
+    await person.log_in()
+    await person.see(f"/explore?range={shown}")
+    await expect(person.page.locator(".legend").get_by_text("Forecast")).to_be_visible()
+    await person.page.locator(".plot").focus()
+    spoken = person.page.locator(".chart [aria-live]")
+    heard: set[str] = set()
+    for _ in range(60):
+        await person.page.keyboard.press("ArrowRight")
+        said = await spoken.inner_text()
+        if said in heard:
+            break
+        if heard:  # the first is the bar that has begun
+            assert re.search(r", forecast \S+ \(\S+\)$", said), said
+            assert await person.page.locator(".tip p").count() == 1
+        heard.add(said)
+    await person.picture(f"ahead-{shown}")
+    assert person.complaints == []
+
+
 async def test_a_chart_is_shown_otherwise_and_without_a_series(people: People) -> None:
     person = await people()
     page = person.page

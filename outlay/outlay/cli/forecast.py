@@ -22,17 +22,21 @@ from outlay_kit.clock import SystemClock
 from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
+from outlay_reports.adapters.part_forecasts import forecast_levels
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.history import SECONDS, rate_ahead, read_history
-from outlay_reports.forecast.lines import forecast_lines, hierarchy_lines
+from outlay_reports.forecast.history import rate_ahead
+from outlay_reports.forecast.lines import forecast_lines, part_lines
 from outlay_reports.forecast.series import frequency_of, read_csv
-from outlay_reports.forecast.summary import GPU_METER, budget_table, full_table, landing_table
+from outlay_reports.forecast.summary import GPU_METER, UNTESTED, budget_table, full_table, landing_table
 from outlay_reports.forecast.whatif import ModelSwap, factors, parse_model_swap
 from outlay_reports.periods import Unit
 from outlay_reports.renderers import to_json
 from outlay_schemas.currency import USD
 
 _UNITS: dict[str, Unit] = {"h": "hour", "d": "day", "w": "week", "m": "month", "ms": "month"}
+_STEPS: dict[Unit, int] = {"hour": 168, "day": 90, "week": 26, "month": 12}
+"""Values without --horizon."""
+_DAYS: dict[Unit, float] = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 30.4375}
 Lines = Iterable[dict[str, str | float]]
 
 
@@ -42,11 +46,18 @@ def forecast(
         str | None, Option(metavar="FILE.csv|-", help="CSV with timestamp, value and, optionally, series.")
     ] = None,
     horizon: Annotated[
-        int | None, Option(min=1, max=20_000, help="Number of values. Default: 90; hours: 168.")
+        int | None,
+        Option(
+            min=1,
+            max=20_000,
+            help="Number of values, the current one first. Default: 168 h, 90 D, 26 W, 12 MS.",
+        ),
     ] = None,
     freq: Annotated[str | None, Option(metavar="h|D|W|MS", help="Hours, days, weeks or months.")] = None,
     by: By = None,
-    totals: Annotated[bool, Option("--totals", help="With --by: add the totals of the parts.")] = False,
+    totals: Annotated[
+        bool, Option("--totals", help="With --by: add totals, and fit the parts to them.")
+    ] = False,
     meter: Annotated[str, Option(help="Forecast a meter, such as output_tokens, instead of cost.")] = "",
     full: Annotated[float | None, Option(help="With --meter: find when its daily use reaches this.")] = None,
     gpus: Annotated[int | None, Option(min=1, help="Find when a reservation of N GPUs is full.")] = None,
@@ -132,15 +143,14 @@ def _of_costs(
     totals: bool,
 ) -> Lines:
     unit = query.unit or "day"
-    found = read_history(costs, replace(query, currency=USD), now, meter)
-    if not found.keys:
-        hint = "try --freq h, or --summary for the run rate"
-        raise CommandError(f"no complete {unit} of history yet", hint)
-    steps = horizon or (168 if unit == "hour" else 90)
-    days = [(n + 0.5) * SECONDS.get(unit, 2_629_800) / 86_400 for n in range(steps)]
+    steps = horizon or _STEPS[unit]
+    days = [(n + 0.5) * _DAYS[unit] for n in range(steps)]
     rate = 1.0 if meter else rate_ahead(query.currency, now)
     scale = [rate * factor for factor in _factors(costs, query, changes, now, days)]
-    return hierarchy_lines(found, query, scale, totals=totals)
+    levels = list(forecast_levels(costs, query, now, steps, meter=meter, totals=totals))
+    if not levels:
+        raise CommandError(UNTESTED, "wait for the second day, or forecast a file with --series FILE")
+    return (line for level in levels for line in part_lines(level, query, scale))
 
 
 def _factors(

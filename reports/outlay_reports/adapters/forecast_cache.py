@@ -16,11 +16,14 @@ from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.budgets import BudgetPlan, BudgetStatus, BudgetUsage
 from outlay_reports.cost_query import CostQuery, Sums
 from outlay_reports.forecast.history import rate_ahead
+from outlay_reports.forecast.intervals import Bands
+from outlay_reports.forecast.pieces import next_edges, rest_of, with_spent
 from outlay_reports.forecast.trajectory import (
     Landing,
     Trajectory,
     TrajectoryInput,
     history_range,
+    hourly_input,
     trajectories,
     trajectory_input,
 )
@@ -38,6 +41,15 @@ class _Known(NamedTuple):
     course: Trajectory
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """What the next pieces of time are expected to cost: of the first, which has begun, what is spent and the rest."""
+
+    starts: tuple[datetime, ...]
+    bands: Bands
+    """Pieces x 1, in the currency of the question."""
+
+
 class ForecastCache:
     """Remembers forecasts for as long as the spending they are made from is the same. Threads may share one."""
 
@@ -51,19 +63,39 @@ class ForecastCache:
         """Return the trajectory of each current period in its currency, from history read once a minute.
 
         Raises Retryable, NoRateError."""
+        courses = self._courses(reader, periods, now)
+        return [course.until(period.span.end) for course, period in zip(courses, periods, strict=True)]
+
+    def ahead(
+        self, reader: CostReader, asked: CostQuery, now: datetime, *, unit: Unit, count: int
+    ) -> Ahead | None:
+        """Return the next pieces of a scope, whatever span it asks of; None: too little history. Raises as above."""
+        (course,) = self._courses(reader, [asked], now)
+        if not course.tested:
+            return None
+        hourly = self._courses(reader, [asked], now, by_hours=True)[0] if unit == "hour" else course
+        edges = next_edges(asked.zone, unit, count, now)
+        (spent,) = reader.totals([replace(asked, by=(), unit=None, span=TimeRange(*edges[:2]))])
+        rest = rest_of(course, hourly, edges, now)
+        return Ahead(tuple(edges[:-1]), with_spent(rest, [float(spent.cost) / 10**12]))
+
+    def _courses(
+        self, reader: CostReader, asked: Sequence[CostQuery], now: datetime, *, by_hours: bool = False
+    ) -> list[Trajectory]:
+        """Return the course of each scope in its currency; `by_hours`: also of one that is forecast by days."""
         minute = floor_to(now, "minute")
-        rates = [rate_ahead(period.currency, now) for period in periods]
-        keys = [_key(period) for period in periods]
+        rates = [rate_ahead(one.currency, now) for one in asked]
+        keys = [(by_hours, *_key(one)) for one in asked]
         with self._lock:
             known = {key: self._known[key] for key in keys if key in self._known}
         due = {
-            key: replace(period, currency=USD)
-            for key, period in zip(keys, periods, strict=True)
+            key: replace(one, currency=USD)
+            for key, one in zip(keys, asked, strict=True)
             if key not in known or known[key].minute != minute
         }
-        read = _wanted(reader, list(due.values()), minute) if due else []
+        read = _inputs(reader, list(due.values()), minute, by_hours=by_hours) if due else []
         wanted = dict(zip(due, read, strict=True))
-        spent = {key: (one.edges, one.history.tobytes(), one.left.tobytes()) for key, one in wanted.items()}
+        spent = {key: (one.start, one.history.tobytes(), one.left.tobytes()) for key, one in wanted.items()}
         changed = [key for key in wanted if key not in known or known[key].made_from != spent[key]]
         made = dict(zip(changed, trajectories([wanted[key] for key in changed]), strict=True))
         for key in wanted:
@@ -156,16 +188,20 @@ def exhausted_at(reader: CostReader, period: CostQuery, amount: int) -> datetime
     return span.start
 
 
-def _key(period: CostQuery) -> tuple[object, ...]:
-    scope = tuple(sorted((name, tuple(sorted(values))) for name, values in period.where.items()))
-    return period.tenants, scope, period.zone.key, period.span, period.amount
+def _key(asked: CostQuery) -> tuple[object, ...]:
+    scope = tuple(sorted((name, tuple(sorted(values))) for name, values in asked.where.items()))
+    return asked.tenants, scope, asked.zone.key, asked.amount
 
 
-def _wanted(reader: CostReader, periods: Sequence[CostQuery], now: datetime) -> list[TrajectoryInput]:
-    asked = []
-    for unit, p in product(_UNITS, periods):
-        span = history_range(p.zone, unit, now, ledger=needs_ledger(p.where, exact=True))
-        asked.append(replace(p, by=(), unit=unit, span=span))
-    read = [np.array(costs) / 1e12 for costs in reader.series(asked)]
-    pairs = zip(periods, read[: len(periods)], read[len(periods) :], strict=True)
-    return [trajectory_input(daily, hourly, period.span, period.zone, now) for period, daily, hourly in pairs]
+def _inputs(
+    reader: CostReader, asked: Sequence[CostQuery], now: datetime, *, by_hours: bool
+) -> list[TrajectoryInput]:
+    wanted = []
+    for unit, one in product(_UNITS[by_hours:], asked):
+        span = history_range(one.zone, unit, now, ledger=needs_ledger(one.where, exact=True))
+        wanted.append(replace(one, by=(), unit=unit, span=span))
+    read = [np.array(costs) / 1e12 for costs in reader.series(wanted)]
+    if by_hours:
+        return [hourly_input(hourly, one.zone, now) for one, hourly in zip(asked, read, strict=True)]
+    pairs = zip(asked, read[: len(asked)], read[len(asked) :], strict=True)
+    return [trajectory_input(daily, hourly, one.zone, now) for one, daily, hourly in pairs]

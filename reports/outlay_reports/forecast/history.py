@@ -8,21 +8,11 @@ import numpy as np
 from outlay_kit.time_ranges import TimeRange, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.cost_query import CostQuery, Sums
-from outlay_reports.forecast.series import Frequency
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.periods import Unit
 from outlay_schemas.currency import Currency, NoRateError
 
-SECONDS: dict[Unit, int] = {"hour": 3600, "day": 86_400, "week": 604_800}
-FREQUENCIES: dict[Unit, Frequency] = {
-    "hour": Frequency(timedelta(hours=1)),
-    "day": Frequency(timedelta(days=1)),
-    "week": Frequency(timedelta(weeks=1)),
-    "month": Frequency(months=1),
-}
-_LOOK_BACK: dict[Unit, timedelta] = {
-    "hour": timedelta(weeks=6), "day": timedelta(days=200), "week": timedelta(weeks=160), "month": timedelta(days=1900),
-}  # fmt: skip
+_LOOK_BACK: dict[Unit, timedelta] = {"hour": timedelta(weeks=6), "day": timedelta(days=200)}
 
 
 @dataclass(frozen=True)

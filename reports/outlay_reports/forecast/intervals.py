@@ -5,6 +5,7 @@ steps are pooled, scaled by how large errors usually are at that step, so that t
 greatest of a dozen numbers.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +28,38 @@ class Bands:
     lower: dict[int, Array]
     upper: dict[int, Array]
 
-    def times(self, rate: float) -> "Bands":
-        """Return them in a currency of which one USD is worth `rate`."""
+    def each(self, change: Callable[[Array], Array]) -> "Bands":
+        """Return them with mean and bounds changed alike."""
         lower, upper = (
-            {level: row * rate for level, row in side.items()} for side in (self.lower, self.upper)
+            {level: change(row) for level, row in side.items()} for side in (self.lower, self.upper)
         )
-        return Bands(self.mean * rate, lower, upper)
+        return Bands(change(self.mean), lower, upper)
+
+    def some(self, first: int, end: int | None) -> "Bands":
+        """Return the steps from `first` to before `end`."""
+        return self.each(lambda values: values[first:end])
+
+    def of(self, series: Sequence[int]) -> "Bands":
+        """Return some of the series."""
+        return self.each(lambda values: values[:, series])
+
+    def turned(self) -> "Bands":
+        """Return steps as series and series as steps."""
+        return self.each(np.transpose)
+
+
+def joined(parts: Sequence[Bands]) -> Bands:
+    """Return the steps of one after those of the other."""
+    lower, upper = (
+        {level: np.concatenate([side[level] for side in sides]) for level in LEVELS}
+        for sides in ([part.lower for part in parts], [part.upper for part in parts])
+    )
+    return Bands(np.concatenate([part.mean for part in parts]), lower, upper)
+
+
+def side_by_side(parts: Sequence[Bands]) -> Bands:
+    """Return the series of one after those of the other."""
+    return joined([part.turned() for part in parts]).turned()
 
 
 def bands(found: Forecast, values: Array) -> Bands:

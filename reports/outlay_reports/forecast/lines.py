@@ -1,16 +1,16 @@
-"""Forecasts as lines for NDJSON: of the series of a file, or of costs, where a total is the sum of its parts."""
+"""Forecasts as lines for NDJSON: of the series of a file, or of the parts of a cost."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from outlay_reports.adapters.part_forecasts import PartForecasts
 from outlay_reports.cost_query import CostQuery
-from outlay_reports.forecast.engine import Forecast, batches, forecast
-from outlay_reports.forecast.history import FREQUENCIES, History
+from outlay_reports.forecast.engine import batches, forecast
 from outlay_reports.forecast.intervals import LEVELS, Bands, bands
+from outlay_reports.forecast.pieces import with_spent
 from outlay_reports.forecast.series import Series
 from outlay_reports.forecast.smoothing import Array
-from outlay_reports.forecast.trajectory import SEASONS
 
 Line = dict[str, str | float]
 _NAMES = ("mean", *(f"{side}{level}" for level in LEVELS for side in ("lower", "upper")))
@@ -35,26 +35,13 @@ def forecast_lines(series: Sequence[Series], steps: int) -> Iterator[Line]:
         yield from lines[place]
 
 
-def hierarchy_lines(
-    past: History, query: CostQuery, factors: Sequence[float], *, totals: bool
-) -> Iterator[Line]:
-    """Yield the next values of each series, and with `totals` of every level above, with intervals of the sums."""
-    unit, steps, depth = query.unit or "day", len(factors), len(query.by)
-    found = forecast(past.values, SEASONS[unit], steps)
-    last, scale = past.starts[-1].astimezone(query.zone), np.array(factors)
-    times = [FREQUENCIES[unit].after(last, n).isoformat() for n in range(1, steps + 1)]
-    for level in range(0 if totals else depth, depth + 1):
-        for group in sorted({key[:level] for key in past.keys}):
-            members = [n for n, key in enumerate(past.keys) if key[:level] == group]
-            scaled = [column * scale for column in _columns(summed(found, past.values, members), 0)]
-            yield from _lines(dict(zip(query.by, group, strict=False)), times, scaled, ".9f")
-
-
-def summed(found: Forecast, values: Array, members: Sequence[int]) -> Bands:
-    """Return the forecast of the sum of some series."""
-    mean = found.mean[:, members].sum(axis=1, keepdims=True)
-    errors = found.errors[:, :, members].sum(axis=2, keepdims=True)
-    return bands(Forecast(mean, errors), values[members].sum(axis=0, keepdims=True))
+def part_lines(parts: PartForecasts, query: CostQuery, factors: Sequence[float]) -> Iterator[Line]:
+    """Yield the next values of each part; `factors` apply to what is still to come of each piece."""
+    times = [at.astimezone(query.zone).isoformat() for at in parts.starts]
+    scale = np.array(factors)[:, None]
+    whole = with_spent(parts.rest.each(lambda values: values * scale), parts.spent)
+    for n, key in enumerate(parts.keys):
+        yield from _lines(dict(zip(query.by, key, strict=False)), times, _columns(whole, n), ".9f")
 
 
 def _columns(bounds: Bands, n: int) -> list[Array]:

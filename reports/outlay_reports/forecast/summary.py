@@ -23,7 +23,7 @@ from outlay_schemas.catalog import Budget, FxRate, PriceBook
 from outlay_schemas.currency import USD
 from outlay_schemas.money import Usd, to_pico
 
-_UNTESTED = "no forecast yet: it needs two whole days of history"
+UNTESTED = "no forecast yet: it needs two whole days of history"
 
 
 def landing_table(
@@ -40,7 +40,7 @@ def landing_table(
         for level in (80, 95):
             low, high = landing.bounds(level)
             rows += [Row((f"{level}% of the time from", cell(low))), Row(("to", cell(high)))]
-    notes = [f"assumed: {text}" for text in assumed] + ([] if landing else [_UNTESTED])
+    notes = [f"assumed: {text}" for text in assumed] + ([] if landing else [UNTESTED])
     if spent.unpriced:
         notes.append(f"{counted(spent.unpriced, 'event')} unpriced: the forecast is one of lower bounds")
     end = question.span.end.astimezone(question.zone)

@@ -1,8 +1,10 @@
-"""The course of a period, the forecast of its pieces of time (hours or days) from the current one to its end; and
-where the period lands: what is spent is spent, and only the rest of it is forecast.
+"""The course of a scope, the forecast of its pieces of time (hours or days) from the current one on; and where a
+period lands: what is spent is spent, and only the rest of it is forecast.
 
-A course is made from whole pieces only, so it stays the same until the current piece is over. Read at a minute it
-gives the landing: of the current piece only the part after that minute counts, however much the part before it cost.
+There is one course for a scope and zone. It is always made as many pieces long, so no period or horizon changes it:
+they cut it, or repeat its last week. It is made from whole pieces only, so it stays the same until the current piece is
+over. Read at a minute it gives the landing: of the current piece only the part after that minute counts, however much
+the part before it cost.
 """
 
 import math
@@ -19,7 +21,7 @@ from outlay_reports.forecast.intervals import UNSEEN
 from outlay_reports.forecast.smoothing import Array
 from outlay_reports.periods import Unit, period_bounds
 
-_Z = {80: 1.356, 95: 2.179}
+STUDENT = {80: 1.356, 95: 2.179}
 """Standard deviations on each side, of Student's distribution with 12 degrees of freedom: as many as back-tests."""
 _MICRO = 10**6
 """Pico-USD in the last digit that an estimate has."""
@@ -46,7 +48,7 @@ class Landing:
 
     def bounds(self, level: int) -> tuple[int, int]:
         """Return the interval of 80 or 95 percent, pico-USD; never below what is spent."""
-        rest, half = self._last(self.rest), _Z[level] * self._last(self.spread)
+        rest, half = self._last(self.rest), STUDENT[level] * self._last(self.spread)
         return self._pico(max(rest - half, 0.0)), self._pico(rest + half)
 
     def over(self, amount: int) -> float:
@@ -71,7 +73,7 @@ class Landing:
 
     def used_up_between(self, amount: int) -> tuple[datetime | None, datetime | None]:
         """Return the earliest and the latest time (80 percent) of `used_up`; None: not within the period."""
-        return self.used_up(amount, _Z[80]), self.used_up(amount, -_Z[80])
+        return self.used_up(amount, STUDENT[80]), self.used_up(amount, -STUDENT[80])
 
     def _pico(self, usd: float) -> int:
         return self.spent + round(usd * 1e12 / _MICRO) * _MICRO
@@ -83,35 +85,51 @@ class Landing:
 
 LEAST_HOURS = 48
 """Whole hours of history, at least; with less no forecast is shown anywhere."""
-SEASONS: dict[Unit, tuple[int, ...]] = {"hour": (24, 168), "day": (7,), "week": (52,), "month": (12,)}
+SEASONS: dict[Unit, tuple[int, ...]] = {"hour": (24, 168), "day": (7,)}
 """The seasons that costs of each piece of time may have."""
 _LOOK_BACK: dict[Unit, int] = {"day": 200, "hour": 28}
 """Days of history."""
 _LEDGER_DAYS = 63
 """The same in days for what only the ledger knows, such as tags."""
 _LEAST_DAYS = 21
-"""With fewer whole days, or for a shorter period, hours are forecast."""
-_SHORT = timedelta(days=8)
+"""With fewer whole days, hours are forecast."""
 _FEW_DAYS = 7
 """With fewer days that cost anything, a day is taken as even."""
 _UNUSUAL = 1.5
 _EVEN = np.array([1.0, 0.0])
-_LONGEST = 168
-"""Pieces that are forecast one by one; a longer period repeats the last week (or day) of them."""
+_STEPS: dict[Unit, int] = {"hour": 168, "day": 35}
+"""Pieces that are forecast one by one, whatever is asked; later ones repeat the last week (or day) of them."""
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The expected cost of each piece of time up to the end of a period, USD.
+    """The expected cost of each piece of time between `edges`, USD.
 
     `errors` (folds x pieces) are the errors of the back-test, actual minus forecast. `left` is the usual share of
-    the first piece that is still to come after each of its equal parts, from 1 down to 0.
+    the first piece that is still to come after each of its equal parts, from 1 down to 0. `cycle`: pieces that repeat.
     """
 
+    unit: Unit
+    zone: ZoneInfo
     edges: tuple[datetime, ...]
     mean: Array
     errors: Array
     left: Array
+    cycle: int = 1
+
+    @property
+    def tested(self) -> bool:
+        """Whether it was tested on the past; if not, it is not shown."""
+        return len(self.errors) > 0
+
+    def until(self, end: datetime) -> "Trajectory":
+        """Return it cut at `end`, or lengthened to it by what it repeats. Raises QueryError above 9,000 pieces."""
+        if end <= (start := self.edges[0]):
+            return replace(self, edges=(start,), mean=self.mean[:0])
+        edges = tuple(period_bounds(TimeRange(start, end), self.unit, self.zone))
+        more = max(len(edges) - 1 - len(self.mean), 0)
+        mean = np.concatenate([self.mean, np.resize(self.mean[-self.cycle :], more)])
+        return replace(self, edges=edges, mean=mean[: len(edges) - 1])
 
     def times(self, rate: float) -> "Trajectory":
         """Return it in a currency of which one USD is worth `rate`."""
@@ -132,7 +150,7 @@ class Trajectory:
         rest = self.mean[place:].copy()
         rest[0] *= share
         edges = (max(minute, begin), *self.edges[place + 1 :])
-        return Landing(spent, edges, np.cumsum(rest), self._spread(place, share), tested=len(self.errors) > 0)
+        return Landing(spent, edges, np.cumsum(rest), self._spread(place, share), tested=self.tested)
 
     def land(self, now: datetime, spent: int) -> Landing | None:
         """Return the landing if it was tested on the past; None: it was not, and is not shown."""
@@ -156,46 +174,43 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class TrajectoryInput:
-    """What a course is made from: the costs (USD) of the whole pieces before `edges[0]`, and their seasons."""
+    """What a course is made from: the costs (USD) of the whole pieces of a `unit` before `start`."""
 
     history: Array
-    seasons: tuple[int, ...]
-    edges: tuple[datetime, ...]
+    unit: Unit
+    zone: ZoneInfo
+    start: datetime
     left: Array
-
-    @property
-    def steps(self) -> int:
-        """How many pieces there are up to the end of the period."""
-        return len(self.edges) - 1
 
 
 def trajectories(wanted: Sequence[TrajectoryInput]) -> list[Trajectory]:
-    """Forecast many periods; series of one shape are forecast side by side."""
-    found = [Trajectory(one.edges, np.zeros(one.steps), np.zeros((0, 1)), one.left) for one in wanted]
-    known = [
-        place
-        for place, one in enumerate(wanted)
-        if one.steps and len(one.history) * (one.edges[1] - one.edges[0]) >= timedelta(hours=LEAST_HOURS)
-    ]
-    shapes = [
-        (len(one.history), one.seasons, min(one.steps, _LONGEST)) for one in map(wanted.__getitem__, known)
-    ]
-    for (_, seasons, steps), some in batches(shapes):
-        ahead = forecast(np.stack([wanted[known[n]].history for n in some]), seasons, steps)
+    """Forecast the course of many scopes; series of one shape are forecast side by side."""
+    found = [_nothing(one) for one in wanted]
+    known = [place for place, one in enumerate(wanted) if len(one.history)]
+    shapes = [(len(wanted[place].history), wanted[place].unit) for place in known]
+    for (_, unit), some in batches(shapes):
+        ahead = forecast(np.stack([wanted[known[n]].history for n in some]), SEASONS[unit], _STEPS[unit])
         for column, n in enumerate(some):
             found[known[n]] = _course(wanted[known[n]], ahead, column)
     return found
 
 
+def _nothing(one: TrajectoryInput) -> Trajectory:
+    edges = [one.start]
+    while len(edges) <= _STEPS[one.unit]:
+        edges.append(period_of(edges[-1], one.unit, one.zone).end)
+    count = len(edges) - 1
+    return Trajectory(one.unit, one.zone, tuple(edges), np.zeros(count), np.zeros((0, count)), one.left)
+
+
 def _course(one: TrajectoryInput, ahead: Forecast, column: int) -> Trajectory:
-    mean = ahead.mean[:, column]
-    if one.steps > len(mean):
-        again = max((season for season in one.seasons if season <= len(one.history)), default=1)
-        cycle = mean[-min(again, len(mean)) :]
-        mean = np.concatenate([mean, np.resize(cycle, one.steps - len(mean))])
-    wider = UNSEEN if ahead.unseen else 1.0
-    errors = ahead.errors[:, :, column] * wider if ahead.tested else np.zeros((0, 1))
-    return Trajectory(one.edges, mean, errors, one.left)
+    length = timedelta(**{f"{one.unit}s": len(one.history)})
+    tested = ahead.tested and length >= timedelta(hours=LEAST_HOURS)
+    errors = ahead.errors[:, :, column] * (UNSEEN if ahead.unseen else 1.0)
+    cycle = max((season for season in SEASONS[one.unit] if season <= len(one.history)), default=1)
+    return replace(
+        _nothing(one), mean=ahead.mean[:, column], errors=errors if tested else errors[:0], cycle=cycle
+    )
 
 
 def history_range(zone: ZoneInfo, unit: Unit, now: datetime, *, ledger: bool = False) -> TimeRange:
@@ -205,17 +220,20 @@ def history_range(zone: ZoneInfo, unit: Unit, now: datetime, *, ledger: bool = F
     return TimeRange(period_of(end - timedelta(days=days), unit, zone).start, end)
 
 
-def trajectory_input(
-    daily: Array, hourly: Array, span: TimeRange, zone: ZoneInfo, now: datetime
-) -> TrajectoryInput:
-    """Return the input for a range: days with three weeks of history, else hours. `daily`, `hourly`: USD."""
-    daily, hourly = _begun(daily), _begun(hourly)
-    unit: Unit = "day" if span.length > _SHORT and len(daily) >= _LEAST_DAYS else "hour"
-    today = period_of(now, unit, zone).start
-    edges = tuple(period_bounds(TimeRange(today, span.end), unit, zone)) if today < span.end else (today,)
-    if unit == "hour":
-        return TrajectoryInput(_calm(hourly, 24, 48), SEASONS[unit], edges, _EVEN)
-    return TrajectoryInput(_calm(daily, 7, 2), SEASONS[unit], edges, _left(hourly, now - today))
+def trajectory_input(daily: Array, hourly: Array, zone: ZoneInfo, now: datetime) -> TrajectoryInput:
+    """Return the input of a course: days with three weeks of history, else hours. `daily`, `hourly`: USD."""
+    daily = _begun(daily)
+    if len(daily) < _LEAST_DAYS:
+        return hourly_input(hourly, zone, now)
+    today = period_of(now, "day", zone).start
+    return TrajectoryInput(_calm(daily, 7, 2), "day", zone, today, _left(_begun(hourly), now - today))
+
+
+def hourly_input(hourly: Array, zone: ZoneInfo, now: datetime) -> TrajectoryInput:
+    """Return the input of a course by hours: of a short history, or for the shape of days."""
+    return TrajectoryInput(
+        _calm(_begun(hourly), 24, 48), "hour", zone, period_of(now, "hour", zone).start, _EVEN
+    )
 
 
 def _calm(values: Array, season: int, recent: int) -> Array:

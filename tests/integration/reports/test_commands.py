@@ -238,17 +238,18 @@ def test_a_forecast_of_the_ledger_is_coherent_and_says_when_budgets_break(run: R
     assert 0 <= float(both["budgets"]["rows"][0]["probability"]) <= 1
     half = [
         json.loads(line)
-        for line in run("forecast", "--horizon", "1", "--what-if", "price=-50%").stdout.splitlines()
+        for line in run("forecast", "--horizon", "2", "--what-if", "price=-50%").stdout.splitlines()
     ]
-    full = [json.loads(line) for line in run("forecast", "--horizon", "1").stdout.splitlines()]
-    assert half[0]["mean"] == pytest.approx(full[0]["mean"] / 2, rel=1e-6)
+    full = [json.loads(line) for line in run("forecast", "--horizon", "2").stdout.splitlines()]
+    assert half[1]["mean"] == pytest.approx(full[1]["mean"] / 2, rel=1e-6)
+    assert full[0]["mean"] / 2 < half[0]["mean"] <= full[0]["mean"], "what is spent of today is spent"
     moved = [
         json.loads(line)
         for line in run(
-            "forecast", "--horizon", "1", "--what-if", "gpt-5>gpt-5-nano=100%"
+            "forecast", "--horizon", "2", "--what-if", "gpt-5>gpt-5-nano=100%"
         ).stdout.splitlines()
     ]
-    assert 0 < moved[0]["mean"] < full[0]["mean"]
+    assert 0 < moved[1]["mean"] < full[1]["mean"]
 
 
 def test_our_own_export_reconciles_with_the_ledger_and_a_changed_one_does_not(

@@ -109,6 +109,14 @@ def used() -> list[Used]:
     return [*_history(), *_corrections(), *_others(), *_incident()]
 
 
+def past(days: int) -> Iterator[Used]:
+    """The calls before those of `used`, of so many days in all: weeks that differ by the day."""
+    for call in _history():
+        for back in range(DAYS, days, DAYS):
+            if call.time - timedelta(days=back) >= NOW - timedelta(days=days):
+                yield replace(call, id=f"{call.id}-{back}", time=call.time - timedelta(days=back))
+
+
 def _history() -> Iterator[Used]:
     start = NOW.replace(minute=5, second=0) - timedelta(days=DAYS)
     places = (

@@ -175,8 +175,8 @@ class BacktestView:
         key = (period, floor_to(self.now, "hour"))
         if self._course is None or self._course[0] != key:
             days, hours = (_history(rule, spending, unit, self.now) for unit in _UNITS)
-            (course,) = trajectories([trajectory_input(days, hours, period, rule.zone, self.now)])
-            self._course = key, course
+            (course,) = trajectories([trajectory_input(days, hours, rule.zone, self.now)])
+            self._course = key, course.until(period.end)
         return replace(spent, landing=self._course[1].land(self.now, spent.spent))
 
 

@@ -8,21 +8,24 @@ from decimal import Decimal
 from urllib.parse import quote
 from zlib import crc32
 
-from outlay_console.adapters.forecasts import BucketForecast
 from outlay_console.adapters.rollup_reader import CHART_VALUES, Series
 from outlay_console.domain.breakdown import BreakdownRow
 from outlay_console.domain.queries import REST
 from outlay_console.domain.view import COMPARISONS, JOINT, Bucket, View
 from outlay_console.pages.request import Context, PageRequest
-from outlay_kit.time_ranges import TimeRange
+from outlay_kit.time_ranges import TimeRange, period_of
+from outlay_reports.adapters.forecast_cache import Ahead
 from outlay_reports.forecast.intervals import LEVELS
 from outlay_reports.incidents import Incident
 from outlay_reports.money import symbol
+from outlay_reports.periods import period_bounds
 from outlay_schemas.alerts import Alert
 from outlay_schemas.dimensions import name_of
 
 AHEAD = {"24h": 8, "7d": 48, "30d": 10, "90d": 28}
-"""How many bars of each range are forecast."""
+"""How many bars of each range that ends now are forecast; one that goes on is forecast to its end."""
+_FURTHEST = timedelta(days=100)
+"""A range that ends later has no forecast in its chart."""
 COLOURS = 16
 """Places of the palette (static/chart.js): more than the values of a chart."""
 _FORMS: dict[Bucket, str] = {
@@ -45,6 +48,7 @@ async def chart_of(
         _compared(request, view, bucket),
         request.rollups.notes(span),
     )
+    series = _so_far(series, request.now)
     chart = {
         "bucket": bucket,
         "zone": zone.key,
@@ -88,12 +92,21 @@ async def chart_of(
     }
 
 
-async def _ahead(request: PageRequest, view: View, bucket: Bucket) -> BucketForecast | None:
-    """Return what the bars that come next are expected to be; of all, and of a range that ends now."""
-    steps = AHEAD.get(view.range)
-    if view.filters or steps is None:
+def _so_far(series: Series, now: datetime) -> Series:
+    """Return a series without the bars that are still to come: nothing is spent in them, which is not 0."""
+    count = sum(start <= now for start in series.starts)
+    bounds = [[place for place in places if place < count] for places in series.bounds]
+    return Series(series.starts[:count], series.names, [costs[:count] for costs in series.costs], bounds)
+
+
+async def _ahead(request: PageRequest, view: View, bucket: Bucket) -> Ahead | None:
+    """Return what the bars that come next are expected to be, of all; None of a range that is over."""
+    span, now = view.span(request.now), request.now
+    if view.filters or bucket == "minute" or not span.start <= now <= span.end <= now + _FURTHEST:
         return None
-    return await request.deps.forecasts.ahead(request.tenant, view, request.now, bucket=bucket, steps=steps)
+    rest = TimeRange(period_of(now, bucket, view.zone).start, span.end)
+    steps = AHEAD.get(view.range, len(period_bounds(rest, bucket, view.zone)) - 1)
+    return await request.deps.forecasts.ahead(request.tenant, view, now, unit=bucket, count=steps)
 
 
 async def _compared(request: PageRequest, view: View, bucket: Bucket) -> Series | None:
@@ -137,7 +150,7 @@ def _times(starts: Sequence[datetime], view: View, bucket: Bucket) -> dict[str, 
     return {"starts": [int(start.timestamp()) for start in starts], "labels": labels}
 
 
-def _bands(ahead: BucketForecast) -> dict[str, object]:
+def _bands(ahead: Ahead) -> dict[str, object]:
     """Return the forecast and its intervals: for drawing only, so rounded."""
     arrays = {"mean": ahead.bands.mean}
     arrays |= {f"low{level}": ahead.bands.lower[level] for level in LEVELS}

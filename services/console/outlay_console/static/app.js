@@ -195,7 +195,9 @@ if (document.querySelector("[data-away]")) setInterval(async () => {
 }, 4000);
 
 // A forecast that is made for the first time takes longer than a page waits.
-if (document.querySelector("[data-later]")) setTimeout(refresh, 1500);
+(function later(tries) {
+  if (tries && document.querySelector("[data-later]")) setTimeout(async () => { await refresh(); later(tries - 1); }, 2500);
+})(6);
 
 document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 theme();

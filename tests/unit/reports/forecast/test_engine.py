@@ -8,7 +8,6 @@ from tests.support.generated_series import KINDS, MONTHLY, UNSEEN, hours, months
 
 from outlay_reports.forecast import bands, forecast
 from outlay_reports.forecast.engine import candidates, usable
-from outlay_reports.forecast.lines import summed
 from outlay_reports.forecast.smoothing import Array
 
 WEEKS = 672
@@ -122,12 +121,3 @@ def test_a_larger_unit_of_money_gives_the_same_forecast() -> None:
     past = hours("growing", 3, WEEKS)
     small, large = forecast(past, (24, 168), 24).mean, forecast(past * 1e6, (24, 168), 24).mean
     np.testing.assert_allclose(small * 1e6, large, rtol=1e-6)
-
-
-def test_a_total_is_the_sum_of_its_parts_and_surer_than_they_are_together() -> None:
-    past = hours("noisy", 10, WEEKS)
-    found = forecast(past, (24, 168), 24)
-    parts = bands(found, past)
-    whole = summed(found, past, range(10))
-    np.testing.assert_allclose(whole.mean[:, 0], parts.mean.sum(axis=1))
-    assert (whole.upper[80] - whole.lower[80]).mean() < (parts.upper[80] - parts.lower[80]).sum(axis=1).mean()
