@@ -24,6 +24,7 @@ SHOWN = 25
 _PARTS = 10
 _FACTS = 6
 _STATUS: dict[State, str] = {"firing": "Firing", "acknowledged": "Acknowledged", "resolved": "Resolved"}
+_ATTENTION: dict[State, int] = {"firing": 2, "acknowledged": 1, "resolved": 0}
 _EFFECTS = {
     "volume": ("more usage", "less usage"), "price": ("higher unit cost", "lower unit cost"),
     "mix": ("more expensive model mix", "cheaper model mix"), "new": ("new usage", "new usage"),
@@ -134,7 +135,7 @@ def incident_text(alerts: Sequence[Alert]) -> AlertText:
         severity=alert.severity, state=alert.state, status=status, title=title_of(alert),
         amounts=amounts(alert), scope=scope_text(alert.scope_values),
         started_at=None if upcoming else min(started, alert.at),
-        ended_at=alert.at if alert.state == "resolved" else None,
+        ended_at=max(one.at for one in alerts) if alert.state == "resolved" else None,
         summary=_summary(alert), compared=alert.compared, effects=tuple(_effects(alert)), top=tuple(_top(alert)),
         parts=tuple(_parts(listed_parts(incident) if incident else (), alerts)), facts=tuple(_facts(alert)),
         actions=tuple(_actions(alert)), link=alert.link, costs_link=explore_link(alert),
@@ -171,7 +172,9 @@ def by_incident(alerts: Sequence[Alert]) -> list[list[Alert]]:
 def main_of(alerts: Sequence[Alert]) -> Alert:
     """Return the worst alert of an incident, with the state and severity of the incident."""
     rank = SEVERITY_RANK
-    main = max(alerts, key=lambda a: (a.state == "firing", rank[a.severity], bool(a.contributors), money(a)))
+    main = max(
+        alerts, key=lambda a: (_ATTENTION[a.state], rank[a.severity], bool(a.contributors), money(a), a.id)
+    )
     incident = shared_incident(alerts)
     if incident is None:
         return main

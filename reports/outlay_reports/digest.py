@@ -5,8 +5,7 @@ As a page (HTML, Markdown) and as the lines of a chat message.
 
 # ruff: noqa: S608 (only constants of this file are interpolated; values are bound)
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -15,9 +14,11 @@ from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.time_ranges import TimeRange, midnight, period_of
 from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.adapters.forecast_cache import ForecastCache
+from outlay_reports.alert_list import MOST, AlertList, alert_statement
 from outlay_reports.compare import THING, Comparison, compare, compare_table
 from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.forecast.summary import budget_table, landing_table, plans_of
+from outlay_reports.incidents import Incident
 from outlay_reports.money import counted, dollars, percent, share
 from outlay_reports.periods import previous_range
 from outlay_reports.renderers import display_rows, html_page, html_table, render, to_markdown
@@ -29,14 +30,16 @@ from outlay_schemas.catalog import Budget, FxRate
 from outlay_schemas.dimensions import name_of
 
 _OF = " AND (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
-_ALERTS = (
-    "SELECT body, JSONExtractBool(body, 'backfill') AS late,"
-    " if(late, parseDateTimeBestEffort(JSONExtractString(body, 'at'), 'UTC'), window) AS listed"
-    " FROM alerts FINAL WHERE listed >= toDateTime({low:UInt32}, 'UTC')"
-    f" AND listed < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
-    " ORDER BY late, window DESC LIMIT 20 BY late"
+_ABOUT = (
+    "if(JSONExtractBool(body, 'backfill'), parseDateTimeBestEffort(JSONExtractString(body, 'at'), 'UTC'), window)"
+    " >= toDateTime({low:UInt32}, 'UTC')"
+    " AND if(JSONExtractBool(body, 'backfill'), parseDateTimeBestEffort(JSONExtractString(body, 'at'), 'UTC'), window)"
+    f" < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
 )
+_ALERTS = alert_statement(_ABOUT)
 """Alerts about the period, and those about earlier times that were found in it: no channel was notified of them."""
+_INCIDENTS = 20
+"""Incidents that a digest lists of each: about the period, and about earlier times."""
 _DEAD_LETTERS = (
     "SELECT stage, code, count() AS n FROM dead_letters FINAL WHERE at >= toDateTime({low:UInt32}, 'UTC')"
     f" AND at < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
@@ -168,16 +171,19 @@ def _bounds(week: CostQuery) -> dict[str, object]:
 
 
 def _alerts(clickhouse: ClickHouseClient, week: CostQuery) -> DigestSection:
-    bodies = [json.loads(row["body"]) for row in clickhouse.rows(_ALERTS, _bounds(week))]
-    rows = tuple(Row((str(b["severity"]), _stands(b), str(b["title"]))) for b in bodies)
+    found = AlertList.of(clickhouse.rows(_ALERTS, {**_bounds(week), "limit": MOST})).incidents
+    late = [one for one in found if one.main.backfill]
+    shown = [one for one in found if not one.main.backfill][:_INCIDENTS] + late[:_INCIDENTS]
+    rows = tuple(Row((one.main.severity, _stands(one), one.heading)) for one in shown)
     columns = (Column("severity", "severity"), Column("state", "state"), Column("title", "alert"))
     if not rows:
         return DigestSection("Alerts", "No alerts.")
     return DigestSection("Alerts", sheet=ReportTable("alerts", "Alerts", columns, rows))
 
 
-def _stands(alert: Mapping[str, object]) -> str:
-    return f"backfill: {str(alert['window'])[:10]}" if alert.get("backfill") else str(alert["state"])
+def _stands(incident: Incident) -> str:
+    main = incident.main
+    return f"backfill: {main.window:%Y-%m-%d}" if main.backfill else incident.state
 
 
 def _quality(sources: DigestSources, week: CostQuery) -> DigestSection:

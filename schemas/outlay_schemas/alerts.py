@@ -131,6 +131,8 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     contributors_total: Usd | None = None
     """USD in the window when `contributors` were read, a moment after `actual`: their shares are of this."""
 
+    as_of: datetime | None = None
+    """When `actual` and `contributors` were summed. None: when this was decided."""
     runbook: str = ""
     """Address of what to do, from the rule."""
     owner: str = ""
@@ -142,6 +144,11 @@ class Alert(Struct, omit_defaults=True, frozen=True):
     def incident_id(self) -> str:
         """The id of its incident; its own, if it has none."""
         return self.incident.id if self.incident else self.id
+
+    @property
+    def figures_at(self) -> datetime:
+        """When its figures were summed."""
+        return self.as_of or self.at
 
     @property
     def incident_severity(self) -> Severity:

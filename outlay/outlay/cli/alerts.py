@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from typer import Argument, Option
 
@@ -33,7 +32,7 @@ from outlay_reports.adapters.alert_actions import store_alert_actions
 from outlay_reports.adapters.forecast_cache import ForecastCache
 from outlay_reports.alert_list import MOST, AlertList, alert_statement
 from outlay_reports.forecast.summary import budget_table
-from outlay_reports.incidents import Incident, incidents
+from outlay_reports.incidents import Incident
 from outlay_reports.money import counted
 from outlay_reports.periods import parse_zone
 from outlay_schemas.alerts import ActionKind, Alert, AlertAction
@@ -43,8 +42,8 @@ app.command("backtest")(backtest.backtest)
 
 _ADD = "add it to channels.yaml (docs/notifications.md), or set OUTLAY_ALERTER_SLACK_URL"
 _LISTED = alert_statement(
-    "({tenant:String} = '' OR tenant = {tenant:String})"
-    " AND ({all:Bool} OR state != 'resolved' OR ended_reason = 'expected')"
+    "{all:Bool} OR state != 'resolved' OR ended_reason = 'expected'",
+    "({tenant:String} = '' OR tenant = {tenant:String})",
 )
 AlertId = Annotated[str, Argument(metavar="ALERT", help="Id of an alert, or its first characters.")]
 Note = Annotated[str, Option(callback=a_line, help="A comment, included in notifications.")]
@@ -81,32 +80,32 @@ def list_alerts(
     """Show the alerts that are firing, the most severe first, then the newest: one line for each incident.
 
     A title has the figures of its newest message. What is spent of a budget now: outlay budgets.
-    --json has every alert; `at` is the time of its figures.
+    --json has every alert: `as_of` is the time of its figures and of what it is made up of, `incident` is as it is now.
     """
     with open_clickhouse(tenant) as clickhouse:
         bound = {"tenant": tenant, "all": everything, "limit": limit}
         listed = AlertList.of(clickhouse.rows(_LISTED, bound))
-    now = f"{SystemClock().now():%Y-%m-%d %H:%M} UTC"
-    alerts = listed.alerts
-    if not everything:  # without those of a period that has ended
-        alerts = [(alert, state) for alert, state in alerts if alert.facts.get("until", now) >= now]
     if listed.left_out:
         note(f"{listed.left_out} For more: --limit {listed.stored}")
+    shown = listed if everything else listed.current(SystemClock().now())
     if as_json:
-        print_json([{**msgspec.to_builtins(alert), "state": state} for alert, state in alerts])
+        print_json(shown.rows)
         return
-    print_rows(False, [_row(incident) for incident in incidents(alerts)], "Alerts", "no alerts are firing")
+    print_rows(
+        False, [_row(incident, everything) for incident in shown.incidents], "Alerts", "no alerts are firing"
+    )
 
 
-def _row(incident: Incident) -> dict[str, object]:
-    main, count = incident.main, incident.count
+def _row(incident: Incident, everything: bool) -> dict[str, object]:
+    main, ended = incident.main, incident.text.ended_at
     return {
-        "since (UTC)": f"{incident.text.started_at or main.at:%Y-%m-%d %H:%M:%S}",
-        "figures of (UTC)": f"{main.at:%Y-%m-%d %H:%M:%S}",
+        "since (UTC)": f"{incident.started_at:%Y-%m-%d %H:%M:%S}",
+        "figures of (UTC)": f"{main.figures_at:%Y-%m-%d %H:%M:%S}",
+        **({"ended (UTC)": f"{ended:%Y-%m-%d %H:%M:%S}" if ended else ""} if everything else {}),
         "state": f"{incident.state} (backfill)" if main.backfill else incident.state,
         "severity": main.severity,
         "tenant": main.tenant,
-        "title": main.title if count == 1 else f"{main.title} ({count} alerts)",
+        "title": incident.heading,
         "id": incident.id,
     }
 
@@ -147,12 +146,11 @@ def _act(start: str, action: ActionKind, length: timedelta | None, note: str) ->
     now = SystemClock().now()
     with open_clickhouse(write=True) as clickhouse:
         store = Store(clickhouse)
-        found = store.stated(start)
-        if not found:
+        matching = store.listed(start).incidents
+        if not matching:
             ids = [alert.id for alert, _ in store.stated("")]
             error = unknown("alert", start, ids, "list the open alerts: outlay alerts list")
             raise CommandError(f'no open alert starts with "{start}"', error.hint)
-        matching = incidents(found)
         if len(matching) > 1:
             raise _ambiguous(len(matching), start)
         alert, state = matching[0].main, matching[0].state

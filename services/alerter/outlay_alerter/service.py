@@ -174,7 +174,8 @@ class Alerter:
             return known
         alerts = [
             msgspec.structs.replace(
-                c.record.alert, at=now, facts={**c.record.alert.facts, c.fact[0]: c.fact[1]},
+                c.record.alert, at=now, as_of=c.record.alert.figures_at,
+                facts={**c.record.alert.facts, c.fact[0]: c.fact[1]},
                 state="acknowledged" if c.state == "acknowledged" else "resolved",
             )
             for c in changes

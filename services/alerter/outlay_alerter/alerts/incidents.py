@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 import msgspec
 
 from outlay_alerter.alerts.states import AlertRecord
-from outlay_schemas.alerts import SEVERITY_RANK, Alert, Incident, Part, Severity, State
+from outlay_reports.incidents import snapshot
+from outlay_schemas.alerts import SEVERITY_RANK, Alert, Incident, Severity, State
 
 SETTLE = timedelta(minutes=15)
 """Settling time: an alert that starts this soon after the first one of an incident, and overlaps with it, joins it."""
 _MOST_PARTS = 50
-"""Most parts that an incident lists, worst first."""
+"""Most parts that the incident of a message lists, worst first."""
 _MORE_SPENDING = ("budget", "budget_burn", "budget_forecast", "spend_spike", "anomaly", "new_spender")
 _OTHER_UNITS = ("unpriced", "estimated", "%", "per event")
 """Parts of the units of thresholds that are not about more spending."""
@@ -38,19 +39,8 @@ class _Group:
 
     def snapshot(self) -> Incident:
         """Return the incident as it is now, without suppressed alerts unless it has no others."""
-        sent = [(a, state) for a, state in self.members.values() if "quiet" not in a.facts]
-        members = sent or list(self.members.values())
-        parts = [
-            Part(a.id, a.rule, a.rule_type, a.title, a.severity, state, a.at)
-            for a, state in sorted(members, key=lambda m: (-SEVERITY_RANK[m[0].severity], m[0].at, m[0].id))
-        ]
-        states = {state for _, state in members}
-        state: State = (
-            "firing" if "firing" in states else "acknowledged" if "acknowledged" in states else "resolved"
-        )
-        severity = max([self.severity, *(part.severity for part in parts)], key=SEVERITY_RANK.__getitem__)
-        began = min((a.started_at or a.window for a, _ in members), default=self.opened_at)
-        return Incident(self.id, self.opened_at, began, severity, state, parts[:_MOST_PARTS])
+        found = snapshot(self.id, self.opened_at, self.severity, self.members.values())
+        return msgspec.structs.replace(found, parts=found.parts[:_MOST_PARTS])
 
 
 def overlap(one: Alert, other: Alert) -> bool:

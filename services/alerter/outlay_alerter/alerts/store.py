@@ -11,10 +11,14 @@ from outlay_alerter.alerts.states import UNTIL, AlertRecord, Key, StoredState, m
 from outlay_alerter.notify.outbox import Outbox
 from outlay_alerter.notify.routing import deliveries
 from outlay_kit.clickhouse import ClickHouseClient
+from outlay_reports.alert_list import STANDS, AlertList, alert_statement
 from outlay_reports.incidents import Incident, incidents
 from outlay_schemas.alerts import Alert, AlertAction, alert_decoder
 from outlay_schemas.events import encoder
 
+_STATED = alert_statement(
+    "startsWith(id, {start:String}) AND (state != 'resolved' OR ended_reason = 'expected')"
+)
 Router = Callable[[Alert, Collection[str]], Mapping[str, datetime]]
 """Returns the catalog's channels for an alert, and when each is due; given the channels that know its incident."""
 
@@ -96,17 +100,16 @@ class Store:
 
     def stated(self, start: str) -> list[tuple[Alert, str]]:
         """Return the open or expected alerts whose id begins with `start`, each with its state."""
-        rows = self.clickhouse.rows(
-            "SELECT if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL"
-            " WHERE startsWith(id, {start:String}) AND (state != 'resolved' OR ended_reason = 'expected')",
-            {"start": start},
-        )
-        return [(alert_decoder.decode(row["body"]), row["stands"]) for row in rows]
+        return self.listed(start).alerts
+
+    def listed(self, start: str) -> AlertList:
+        """Return the incidents of the open or expected alerts whose id begins with `start`."""
+        return AlertList.of(self.clickhouse.rows(_STATED, {"start": start, "limit": 1_000_000}))
 
     def incident(self, tenant: str, name: str) -> Incident | None:
         """Return an incident of a tenant by its id, the newest if it was opened several times; None: it has none."""
         rows = self.clickhouse.rows(
-            "SELECT if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL"
+            f"SELECT {STANDS}, body FROM alerts FINAL"
             " WHERE tenant = {tenant:String} AND incident = {incident:String} AND state != 'pending'",
             {"tenant": tenant, "incident": name},
         )

@@ -17,7 +17,7 @@ from outlay_kit.time_ranges import TimeRange, floor_to
 from outlay_reports.alert_list import MOST, AlertList
 from outlay_reports.incidents import Incident, incidents
 from outlay_reports.range_sums import Selection, needs_ledger, sums
-from outlay_schemas.alerts import AlertAction, alert_decoder
+from outlay_schemas.alerts import Alert, AlertAction, alert_decoder
 from outlay_schemas.currency import USD, Currency, rounded
 from outlay_schemas.events import Grain
 from outlay_schemas.notes import Note
@@ -187,9 +187,15 @@ class RollupReader:
 
     async def alert_messages(self, incident: Incident) -> list[tuple[datetime, str, str]]:
         """Return the notifications about an incident: when, by which channel, and what became of it."""
-        low = int(min(part.at for part in incident.alerts).timestamp())
+        low = int(incident.opened_at.timestamp())
         rows = await self.reader.rows(queries.ALERT_MESSAGES, incident=incident.id, low=low)
         return [(_utc(row["newest"]), row["channel"], row["state"]) for row in rows]
+
+    async def alert_versions(self, incident: Incident) -> list[Alert]:
+        """Return what was decided about the alerts of an incident, the oldest first."""
+        low = int(incident.opened_at.timestamp())
+        rows = await self.reader.rows(queries.ALERT_VERSIONS, incident=incident.id, low=low)
+        return [alert_decoder.decode(row["body"]) for row in rows]
 
     async def alert_actions(self, now: datetime) -> dict[tuple[str, str], AlertAction]:
         """Return the user actions in force at `now`, by target (alert or rule) and action."""
@@ -249,7 +255,7 @@ def _utc(seconds: int) -> datetime:
 
 def _incidents(rows: Sequence[Mapping[str, Any]]) -> list[Incident]:
     stored = [(alert_decoder.decode(row["body"]), str(row["stands"])) for row in rows]
-    return incidents((alert, state) for alert, state in stored if state != "pending")
+    return incidents(stored)
 
 
 def _aware(row: dict[str, Any]) -> dict[str, Any]:

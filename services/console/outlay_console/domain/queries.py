@@ -139,11 +139,11 @@ SELECT provider, sku, kind, sum(d.unpriced_events) AS unpriced, sum(d.events) AS
 FROM costs_daily AS d WHERE tenant = {tenant:String} AND time >= toDateTime({low:UInt32}, 'UTC')
 GROUP BY provider, sku, kind HAVING unpriced > 0 ORDER BY unpriced DESC, provider, sku LIMIT 100"""
 
-ALERTS = alert_statement("tenant = {tenant:String}")
+ALERTS = alert_statement("true", "tenant = {tenant:String}")
 
 INCIDENT = """
 SELECT id, if(ended_reason = '', state, ended_reason) AS stands, body FROM alerts FINAL
-WHERE tenant = {tenant:String} AND incident IN (
+WHERE tenant = {tenant:String} AND state != 'pending' AND incident IN (
     SELECT incident FROM alerts FINAL WHERE tenant = {tenant:String} AND id = {id:String})"""
 
 ALERT_MESSAGES = """
@@ -151,6 +151,12 @@ SELECT channel, state, toUnixTimestamp(created_at) AS newest FROM alert_outbox F
 WHERE tenant = {tenant:String} AND created_at >= toDateTime({low:UInt32}, 'UTC') - INTERVAL 1 DAY
     AND channel NOT IN ('bus', 'console') AND incident = {incident:String}
 ORDER BY created_at, channel LIMIT 50"""
+
+ALERT_VERSIONS = """
+SELECT body FROM alert_outbox FINAL
+WHERE tenant = {tenant:String} AND created_at >= toDateTime({low:UInt32}, 'UTC') - INTERVAL 1 DAY
+    AND incident = {incident:String}
+ORDER BY created_at, message_id LIMIT 1 BY message_id LIMIT 500"""
 
 ALERT_ACTIONS = """
 SELECT tenant, target, action, at, until, comment, actor FROM alert_actions FINAL
@@ -210,6 +216,6 @@ SELECT count() AS windows, toUnixTimestamp(max(window)) AS newest, toUnixTimesta
     toUnixTimestamp64Milli(max(written_at)) AS written
 FROM rollup_hour WHERE tenant = {tenant:String}"""
 
-FOR_TEAMS = frozenset({NEWEST, WRITTEN, ALERTS, INCIDENT, ALERT_ACTIONS, ALERT_MESSAGES})
+FOR_TEAMS = frozenset({NEWEST, WRITTEN, ALERTS, INCIDENT, ALERT_ACTIONS, ALERT_MESSAGES, ALERT_VERSIONS})
 """Statements that a viewer of a team may ask as they are: the time of the newest data, and alerts, of which those of
 other teams are left out when they are read."""

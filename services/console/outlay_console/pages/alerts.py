@@ -1,7 +1,7 @@
 """Alerts: the list of incidents, and one incident with its actions."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -11,7 +11,9 @@ from outlay_console.domain.view import ViewError
 from outlay_console.pages.charts import chart_of
 from outlay_console.pages.request import Context, PageRequest
 from outlay_reports.explore_links import explore_path
+from outlay_reports.incident_timeline import timeline
 from outlay_reports.incidents import Incident
+from outlay_reports.periods import moment_text
 from outlay_schemas.alerts import AlertAction
 
 Actions = Mapping[tuple[str, str], AlertAction]
@@ -86,12 +88,20 @@ async def alert(request: PageRequest) -> Context:
     if found is None:
         raise HTTPException(404, "This alert does not exist.")
     main, zone = found.main, request.view.zone
-    messages, drawn = await asyncio.gather(
-        request.rollups.alert_messages(found), _chart(request, found, explore_path(main, zone))
-    )
+    messages, versions, every, drawn = await asyncio.gather(
+        request.rollups.alert_messages(found), request.rollups.alert_versions(found),
+        request.rollups.alert_actions(found.opened_at), _chart(request, found, explore_path(main, zone)),
+    )  # fmt: skip
+    happened = timeline(
+        found, versions, actions_on(found, every, "acknowledged", "expected", "snoozed"),
+        lambda at: moment_text(at, zone),
+    )  # fmt: skip
+    happened += [(at, f"Notification to {channel}: {state}") for at, channel, state in messages]
     taken = actions_on(found, actions, "acknowledged", "expected", "snoozed")
     return {
-        "timeline": timeline(found, taken, messages),
+        "timeline": sorted(happened, key=lambda one: one[0]),
+        "title": found.title,
+        "count": found.count,
         "drawn": drawn,
         "alert": main,
         "text": found.text,
@@ -116,23 +126,6 @@ async def _chart(request: PageRequest, incident: Incident, path: str) -> Context
     spans = (view.span(request.now), view.before(request.now))
     one = (await request.rollups.breakdown(view, spans))[""]
     return {"view": view, "path": path, **await chart_of(request, view, one.rows, [incident])}
-
-
-def timeline(
-    incident: Incident, actions: Iterable[AlertAction], messages: Iterable[tuple[datetime, str, str]]
-) -> list[tuple[datetime, str]]:
-    """Return what happened with an incident, the oldest first."""
-    text = incident.text
-    found = [(part.at, f"{part.incident_severity.capitalize()}: {part.title}") for part in incident.alerts]
-    if text.started_at:
-        found.append((text.started_at, "Began"))
-    if text.ended_at:
-        found.append((text.ended_at, "Resolved"))
-    found += [(at, f"Notification to {channel}: {state}") for at, channel, state in messages]
-    for one in actions:
-        by, note = f" by {one.actor}" if one.actor else "", f": {one.comment}" if one.comment else ""
-        found.append((one.at, f"{one.action.capitalize()}{by}{note}"))
-    return sorted(found, key=lambda one: one[0])
 
 
 def actions_on(incident: Incident, actions: Actions, *kinds: str) -> list[AlertAction]:

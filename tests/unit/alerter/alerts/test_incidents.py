@@ -204,7 +204,7 @@ def test_a_list_shows_one_entry_for_each_incident_with_its_state() -> None:
     ]  # fmt: skip
     assert found[0].main.title == "Title of b"
     assert [title for _, title in found[0].text.parts] == [
-        "critical: Title of b", "warning: Title of a", "warning: Title of c",
+        "critical: Title of b", "warning: Title of a (acknowledged)", "warning: Title of c (resolved)",
     ]  # fmt: skip
     again = msgspec.structs.replace(incident(first), opened_at=AT + timedelta(days=9))
     assert (
