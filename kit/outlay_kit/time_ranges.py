@@ -14,6 +14,8 @@ from outlay_schemas.events import Grain
 PeriodName = Literal["hour", "day", "week", "month", "quarter", "year"]
 
 _HOUR = timedelta(hours=1)
+_MINUTES, _DAYS = timedelta(hours=3), timedelta(days=10)
+"""Ranges up to the first are cut to the minute, from the second on to days, and between them to hours."""
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _GRAINS: tuple[tuple[Grain, int], ...] = (("day", 86_400), ("hour", 3600), ("minute", 60))
 _LENGTHS = {seconds: grain for grain, seconds in _GRAINS}
@@ -63,6 +65,25 @@ def period_of(at: datetime, period: PeriodName, zone: ZoneInfo, anchor: Anchor =
         first = next_first(first, period, 1, anchor)
         span = TimeRange(span.end, midnight(next_first(first, period, 1, anchor), zone))
     return span
+
+
+def latest(length: timedelta, now: datetime, zone: ZoneInfo) -> TimeRange:
+    """Return the last hours or days, as every page, command and report counts them.
+
+    Up to three hours are cut to the minute, less than ten days to hours of the zone, more to its days: they end with
+    the minute, hour or day of `now`.
+    """
+    if length >= _DAYS:
+        end = midnight(now.astimezone(zone).date() + timedelta(days=1), zone)
+        return TimeRange(midnight(end.astimezone(zone).date() - length, zone), end)
+    if length <= _MINUTES:
+        end = ceil_to(now, 60)
+    else:
+        past = (
+            now.astimezone(zone).utcoffset() or timedelta()
+        ) % _HOUR  # where its hours begin is not where UTC's do
+        end = ceil_to(now + past, 3600) - past
+    return TimeRange(end - length, end)
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:

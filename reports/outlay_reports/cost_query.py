@@ -9,7 +9,7 @@ from math import floor
 from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
-from outlay_kit.time_ranges import PeriodName, TimeRange
+from outlay_kit.time_ranges import TimeRange
 from outlay_reports.errors import QueryError
 from outlay_reports.periods import Unit, period_bounds
 from outlay_schemas.catalog import FxRate
@@ -103,8 +103,8 @@ class CostQuery:
     """Which amount `Sums.cost` is."""
     currency: Currency = USD
     """In which currency amounts are read and shown."""
-    part_of: PeriodName | None = None
-    """The period that was named and of which the span is the first part; None: none was."""
+    before: TimeRange | None = None
+    """What it is compared with, where the span was named; None: see `previous_range`."""
 
     @property
     def bounds(self) -> list[datetime]:

@@ -11,6 +11,7 @@ from outlay_kit.time_ranges import (
     ceil_to,
     first_day,
     floor_to,
+    latest,
     midnight,
     next_first,
     period_of,
@@ -83,25 +84,29 @@ def range_text(span: TimeRange, zone: ZoneInfo) -> str:
     return f"{begun} to {end:%Y-%m-%d %H:%M}"
 
 
-def part_named(start: str | None) -> PeriodName | None:
-    """Return the period that `--from` names, of which the range is the first part while it is not over: the month, if
-    it names one or nothing."""
-    return "month" if start is None or _MONTH.match(start) else None
+def before_named(start: str | None, span: TimeRange, zone: ZoneInfo, now: datetime) -> TimeRange | None:
+    """Return what the range from `--from` until now is compared with, where that names a month (also if it is left out)
+    or the last hours or days. None: it names a moment; see `previous_range`."""
+    if start is None or _MONTH.match(start):
+        return previous_range(span, zone, now, "month")
+    if ago := _AGO.match(start):
+        whole = latest(_length(ago), now, zone)
+        return past_part(days_before(whole, zone), whole, now)
+    return None
 
 
 def parse_time_range(start: str | None, end: str | None, zone: ZoneInfo, now: datetime) -> TimeRange:
     """Read `--from` and `--to`. Without them: the month so far. A month or day as `--to` is included.
 
     Each is a day (2026-11-24), a month (2026-11), an instant (2026-11-24T10:00:00Z; without an offset it is
-    local), or for the start how long ago (36h, 7d, 4w). Raises QueryError.
+    local), or for the start the last hours, days or weeks (36h, 7d, 4w; see `latest`). Raises QueryError.
     """
-    ceiling = ceil_to(now, 60)
-    last = _moment("now" if end is None else end, zone, ceiling, last=True)
+    last = _moment("now" if end is None else end, zone, now, last=True)
     first = period_of(last - _MINUTE, "month", zone).start
     if start is not None:
-        first = _moment(start, zone, ceiling, last=False)
+        first = _moment(start, zone, now, last=False)
         if end is None and _MONTH.match(start):
-            last = min(ceiling, _moment(start, zone, ceiling, last=True))
+            last = min(ceil_to(now, 60), _moment(start, zone, now, last=True))
     if first >= last:
         raise QueryError(
             f"the time from {first.isoformat()} to {last.isoformat()} is empty", "give a --from before --to"
@@ -111,9 +116,9 @@ def parse_time_range(start: str | None, end: str | None, zone: ZoneInfo, now: da
 
 def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime:
     if text in ("now", "today"):
-        return now if text == "now" or last else period_of(now, "day", zone).start
+        return ceil_to(now, 60) if text == "now" or last else period_of(now, "day", zone).start
     if ago := _AGO.match(text):
-        return now - int(ago[1]) * _LENGTHS[ago[2]]
+        return latest(_length(ago), now, zone).start
     try:
         if month := _MONTH.match(text):
             first = date(int(month[1]), int(month[2]), 1)
@@ -129,6 +134,10 @@ def _moment(text: str, zone: ZoneInfo, now: datetime, *, last: bool) -> datetime
         ) from None
     at = (at.replace(tzinfo=zone) if at.tzinfo is None else at).astimezone(UTC)
     return ceil_to(at, 60) if last else at.replace(second=0, microsecond=0)
+
+
+def _length(ago: re.Match[str]) -> timedelta:
+    return int(ago[1]) * _LENGTHS[ago[2]]
 
 
 def previous_range(

@@ -8,7 +8,7 @@ from outlay_reports.adapters.cost_reader import CostReader
 from outlay_reports.compare import THING, compare, compare_table
 from outlay_reports.cost_query import CostQuery, parse_amount, parse_conditions, parse_dimensions
 from outlay_reports.money import dollars
-from outlay_reports.periods import Unit, parse_time_range, parse_zone, part_named, previous_range
+from outlay_reports.periods import Unit, before_named, parse_time_range, parse_zone, previous_range
 from outlay_reports.report_table import ReportTable
 from outlay_reports.showback import UnitEconomics, showback_table, top_table
 from outlay_reports.trend import trend, trend_table
@@ -44,7 +44,7 @@ def parse_query(
         unit,
         amount=of,
         currency=currency,
-        part_of=part_named(start),
+        before=before_named(start, span, zone, now) if end in (None, "now") else None,
     )
 
 
@@ -88,7 +88,7 @@ def note_closed_periods(reader: CostReader, question: CostQuery, report: ReportT
 def comparison(reader: CostReader, later: CostQuery, against: str | None, now: datetime) -> ReportTable:
     """Return why a period cost more than `against` (FROM..TO) or the one before. Raises QueryError, Retryable."""
     if against is None:
-        span = previous_range(later.span, later.zone, now, later.part_of)
+        span = later.before or previous_range(later.span, later.zone, now)
     else:
         first, _, last = against.partition("..")
         span = parse_time_range(first or None, last or None, later.zone, now)

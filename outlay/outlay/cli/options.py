@@ -31,7 +31,7 @@ By = Annotated[
     ),
 ]
 GroupBy = Annotated[str, Option("--by", metavar="DIM,DIM", help="Dimensions to group by.")]
-_TIMES = "2026-11-01, 2026-11, 2026-11-01T09:00Z, or 36h, 7d, 4w ago."
+_TIMES = "2026-11-01, 2026-11, 2026-11-01T09:00Z, or the last 36h, 7d, 4w."
 From = Annotated[str | None, Option("--from", metavar="TIME", help=f"{_TIMES} Default: this month.")]
 FromWeek = Annotated[str, Option("--from", metavar="TIME", help=f"{_TIMES} Default: 7d.")]
 To = Annotated[

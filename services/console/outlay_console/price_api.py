@@ -17,7 +17,7 @@ from outlay_console.adapters.rollup_reader import RollupReader
 from outlay_console.api_request import check, number, refusing
 from outlay_console.domain.model_prices import Price, PriceList, PricesAt, PriceSet, WhatIf
 from outlay_console.domain.price_lookup import LONGEST_SEARCH, search_prices
-from outlay_console.domain.view import latest
+from outlay_console.domain.view import View
 from outlay_console.model_detail import RANGE, ModelDetail, read_model
 from outlay_console.sessions import Session
 from outlay_console.web import measured
@@ -79,7 +79,7 @@ class PriceApi:
         provider, sku, book = (params.get(name, "").strip() for name in ("provider", "sku", "book"))
         if not sku:
             raise QueryError("sku is empty", "give the name of a model or SKU; /api/v1/prices finds it")
-        span = latest(RANGE, now, parse_zone(params.get("tz", "UTC")))
+        span = View(RANGE, zone=parse_zone(params.get("tz", "UTC"))).span(now)
         other, _, other_sku = params.get("as", "").strip().partition("/")
         if bool(other) != bool(other_sku):
             raise QueryError(f"as is {params['as']!r}", "give PROVIDER/MODEL")

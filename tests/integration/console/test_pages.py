@@ -19,7 +19,7 @@ from tests.support.stack import Stack
 
 from outlay.catalog import load_default
 from outlay.catalog.what_if import what_if
-from outlay_console.domain.view import latest
+from outlay_console.domain.view import View
 from outlay_console.pages import explore
 from outlay_kit.clickhouse import ClickHouseClient
 from outlay_kit.clock import FakeClock
@@ -57,7 +57,7 @@ async def test_the_overview_shows_what_the_oracle_knows(rig: Rig) -> None:
 @pytest.mark.parametrize("name", ["3h", "24h", "7d", "30d"])
 async def test_chart_table_and_oracle_agree_in_every_zone(rig: Rig, zone: str, name: str) -> None:
     page = (await (await rig.logged_in()).get(f"/explore?range={name}&tz={quote(zone)}&by=sku")).text
-    span = latest(name, NOW, ZoneInfo(zone))
+    span = View(name, zone=ZoneInfo(zone)).span(NOW)
     chart = chart_of(page)
     drawn = sum((Decimal(str(c)) for costs in chart["costs"] for c in costs), Decimal(0))  # type: ignore[attr-defined]
     assert drawn == rig.spent(span.start, span.end)
@@ -112,7 +112,7 @@ async def test_from_the_chart_to_an_event_and_why_it_costs_that(rig: Rig) -> Non
 async def test_the_newest_events_are_listed_and_none_is_left_out(rig: Rig, name: str, more: str) -> None:
     page = (await (await rig.logged_in()).get(f"/events?range={name}{more}")).text
     wanted = dict(pair.split("=") for pair in more.split("&") if pair and "tz" not in pair)
-    span = latest(name, NOW, ZoneInfo("Asia/Kolkata" if "Kolkata" in more else "UTC"))
+    span = View(name, zone=ZoneInfo("Asia/Kolkata" if "Kolkata" in more else "UTC")).span(NOW)
     known = [
         e
         for e in rig.events
@@ -304,7 +304,7 @@ async def test_each_page_of_a_table_adds_up_to_its_total(rig: Rig, monkeypatch: 
 async def test_the_quality_page_is_about_the_same_days_as_explore(rig: Rig, zone: str) -> None:
     later = NOW + timedelta(days=28)
     aged = replace(rig, dependencies=replace(rig.dependencies, clock=FakeClock(later)))
-    span = latest("30d", later, ZoneInfo(zone))
+    span = View("30d", zone=ZoneInfo(zone)).span(later)
     spent = usd(rig.spent(span.start, span.end))
     client = await aged.logged_in()
     assert f"of ≥ {spent}<" in (await client.get(f"/quality?tz={quote(zone)}")).text

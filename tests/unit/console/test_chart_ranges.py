@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay_console.domain.view import RANGES, bucket_for, latest, starts_of
+from outlay_console.domain.view import RANGES, View, bucket_for, starts_of
 from outlay_kit.time_ranges import Piece, TimeRange, cover, cover_each, grain_length, midnight, period_of
 
 NOW = datetime(2026, 11, 25, 14, 42, 7, tzinfo=UTC)
@@ -66,7 +66,7 @@ def test_a_week_of_minutes_is_one_piece() -> None:
 @pytest.mark.parametrize("name", RANGES)
 def test_a_range_ends_with_the_bucket_of_now_and_is_tiled_by_its_buckets(name: str, zone: str) -> None:
     tz = ZoneInfo(zone)
-    span = latest(name, NOW, tz)
+    span = View(name, zone=tz).span(NOW)
     assert span.start < NOW <= span.end
     assert span.end - NOW <= timedelta(days=1)
     starts = starts_of(bucket_for(span), span, tz)

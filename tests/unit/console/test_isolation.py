@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 
 from outlay_console.adapters.readers import Readers, TenantReader
 from outlay_console.domain import queries, saved
-from outlay_console.domain.view import View, latest, starts_of
+from outlay_console.domain.view import View, starts_of
 from outlay_console.sessions import Sessions, read_secret
 from outlay_console.web import safe_path, same_origin
 from outlay_kit.clock import FakeClock
@@ -24,7 +24,7 @@ from outlay_schemas.currency import Currency
 
 NOW = datetime(2026, 11, 25, 14, 42, tzinfo=UTC)
 VIEW = View(filters={"team": ("x' OR 1=1 --",)})
-SPAN = latest("30d", NOW, VIEW.zone)
+SPAN = View("30d", zone=VIEW.zone).span(NOW)
 GROUPED = View(by="tags.env", then=("team",), filters={"sku!~": ("gpt",)})
 RATES = [
     {"currency": "EUR", "usd": "1.1", "from": "2026-11-01", "to": SPAN.start + timedelta(hours=9)},

@@ -20,7 +20,6 @@ from outlay_console.domain.view import (
     view_of,
 )
 from outlay_kit.time_ranges import TimeRange, period_of
-from outlay_reports.periods import previous_range
 from outlay_reports.report_api import parse_query
 from outlay_schemas.dimensions import CONDITIONS
 
@@ -142,7 +141,7 @@ def test_a_month_is_compared_alike_wherever_it_is_shown(now: str, zone: ZoneInfo
     for found in (
         View("custom", span, zone).before(at),
         linked.before(at),
-        previous_range(command.span, zone, at, command.part_of),
+        command.before,
     ):
         assert found == before
 
@@ -158,6 +157,16 @@ def test_a_period_that_is_over_is_a_range_of_its_days_compared_with_the_whole_on
     assert replace(over, compare="year").before(NOW) == period_of(
         datetime(2025, 10, 9, tzinfo=UTC), "month", BERLIN
     )
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu"])
+@pytest.mark.parametrize("name", RANGES)
+def test_the_last_hours_or_days_are_the_same_for_a_page_and_a_report(name: str, zone: str) -> None:
+    for now in (NOW, NOW + timedelta(seconds=59, microseconds=1), datetime(2026, 11, 25, 15, tzinfo=UTC)):
+        view, command = View(name, zone=ZoneInfo(zone)), parse_query(now, tz=zone, start=name)
+        assert command.span.start == view.span(now).start
+        assert now <= command.span.end <= view.span(now).end
+        assert command.before == view.before(now)
 
 
 @pytest.mark.parametrize("compare", ["", "previous", "week", "month", "year", "2026-10-01"])

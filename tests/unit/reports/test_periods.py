@@ -85,7 +85,9 @@ def test_days_of_a_zone_of_half_hours_begin_at_half_past() -> None:
         ("2026-10", None, ("2026-09-30T22:00", "2026-10-31T23:00")),
         ("2026-10", "2026-11", ("2026-09-30T22:00", "2026-11-30T23:00")),
         ("2026-11-24", "2026-11-24", ("2026-11-23T23:00", "2026-11-24T23:00")),
-        ("36h", None, ("2026-11-24T02:31", "2026-11-25T14:31")),
+        ("36h", None, ("2026-11-24T03:00", "2026-11-25T14:31")),  # whole hours
+        ("3h", None, ("2026-11-25T11:31", "2026-11-25T14:31")),  # to the minute
+        ("4w", None, ("2026-10-28T23:00", "2026-11-25T14:31")),  # whole days
         ("today", None, ("2026-11-24T23:00", "2026-11-25T14:31")),
         ("2026-11-24T10:00", "2026-11-24T12:00:30Z", ("2026-11-24T09:00", "2026-11-24T12:01")),
     ],
@@ -137,11 +139,12 @@ def test_a_period_is_compared_with_the_one_before_it(
 def test_on_the_first_of_a_month_the_month_so_far_is_not_compared_with_a_day(start: str | None) -> None:
     now = utc("2026-12-01T06:30")
     query = report_api.parse_query(now, start=start)
-    before = previous_range(query.span, query.zone, now, query.part_of)
-    assert before == TimeRange(utc("2026-11-01"), utc("2026-11-01T06:30"))
+    assert query.before == TimeRange(utc("2026-11-01"), utc("2026-11-01T06:30"))
     today = report_api.parse_query(now, start="today")
-    before = previous_range(today.span, today.zone, now, today.part_of)
-    assert before == TimeRange(utc("2026-11-30"), utc("2026-11-30T06:30"))
+    assert today.before is None
+    assert previous_range(today.span, today.zone, now) == TimeRange(
+        utc("2026-11-30"), utc("2026-11-30T06:30")
+    )
 
 
 def test_too_many_pieces_are_refused() -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from outlay_kit.time_ranges import PeriodName, TimeRange, ceil_to, midnight, next_first, period_of
+from outlay_kit.time_ranges import PeriodName, TimeRange, latest, midnight, next_first, period_of
 from outlay_reports.cost_query import Amount, parse_amount
 from outlay_reports.errors import QueryError
 from outlay_reports.explore_links import range_pairs
@@ -108,7 +108,7 @@ class View:
         if self.range in PERIODS:
             _, period, back = PERIODS[self.range]
             return _period(now, period, self.zone, back)
-        return latest(self.range, now, self.zone)
+        return latest(RANGES[self.range][1], now, self.zone)
 
     def before(self, now: datetime) -> TimeRange:
         """Return what it is compared with: see `previous_range`; of a range that ends now, as many days or hours
@@ -292,18 +292,6 @@ def _period(now: datetime, period: PeriodName, zone: ZoneInfo, back: int) -> Tim
     for _ in range(back):
         found = period_of(found.start - timedelta(hours=1), period, zone)
     return found
-
-
-def latest(name: str, now: datetime, zone: ZoneInfo) -> TimeRange:
-    """Return the range `name` that ends with the bucket of `now`. Raises KeyError for a name not in RANGES."""
-    length = RANGES[name][1]
-    if length >= timedelta(days=10):
-        end = midnight(now.astimezone(zone).date() + timedelta(days=1), zone)
-        return TimeRange(midnight(end.astimezone(zone).date() - length, zone), end)
-    past = now.astimezone(zone).utcoffset() or timedelta()
-    past %= timedelta(hours=1)  # where a zone's hours begin is not where UTC's do
-    end = ceil_to(now, 60) if length <= timedelta(hours=3) else ceil_to(now + past, 3600) - past
-    return TimeRange(end - length, end)
 
 
 def starts_of(bucket: Bucket, span: TimeRange, zone: ZoneInfo) -> list[datetime]:

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 from outlay_console.domain import queries
-from outlay_console.domain.view import latest
 from outlay_console.pages.request import Context, PageRequest
+from outlay_kit.time_ranges import latest
 from outlay_reports.money import share
 from outlay_reports.range_sums import Selection
 
-_RANGE = "30d"
+_LENGTH = timedelta(days=30)
 """As in Explore, so that both pages show the same total."""
 _RECENT = timedelta(hours=1)
 
@@ -16,7 +16,7 @@ _RECENT = timedelta(hours=1)
 async def quality(request: PageRequest) -> Context:
     """Return how complete and how new the data is."""
     rows = request.rollups.rows
-    span = latest(_RANGE, request.now, request.view.zone)
+    span = latest(_LENGTH, request.now, request.view.zone)
     missing = {name: Selection(span, {name: ("",)}) for name in ("team", "project")}
     sums = await request.rollups.totals({"all": Selection(span), **missing}, request.view.currency)
     total = sums["all"]
