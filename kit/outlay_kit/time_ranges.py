@@ -79,9 +79,8 @@ def latest(length: timedelta, now: datetime, zone: ZoneInfo) -> TimeRange:
     if length <= _MINUTES:
         end = ceil_to(now, 60)
     else:
-        past = (
-            now.astimezone(zone).utcoffset() or timedelta()
-        ) % _HOUR  # where its hours begin is not where UTC's do
+        # Where the hours of a zone begin is not where those of UTC do.
+        past = (now.astimezone(zone).utcoffset() or timedelta()) % _HOUR
         end = ceil_to(now + past, 3600) - past
     return TimeRange(end - length, end)
 

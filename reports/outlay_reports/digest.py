@@ -30,11 +30,9 @@ from outlay_schemas.catalog import Budget, FxRate
 from outlay_schemas.dimensions import name_of
 
 _OF = " AND (empty({tenants:Array(String)}) OR tenant IN {tenants:Array(String)})"
+_LISTED = "if(JSONExtractBool(body, 'backfill'), parseDateTimeBestEffort(JSONExtractString(body, 'at'), 'UTC'), window)"
 _ABOUT = (
-    "if(JSONExtractBool(body, 'backfill'), parseDateTimeBestEffort(JSONExtractString(body, 'at'), 'UTC'), window)"
-    " >= toDateTime({low:UInt32}, 'UTC')"
-    " AND if(JSONExtractBool(body, 'backfill'), parseDateTimeBestEffort(JSONExtractString(body, 'at'), 'UTC'), window)"
-    f" < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
+    f"{_LISTED} >= toDateTime({{low:UInt32}}, 'UTC') AND {_LISTED} < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
 )
 _ALERTS = alert_statement(_ABOUT)
 """Alerts about the period, and those about earlier times that were found in it: no channel was notified of them."""

@@ -91,7 +91,7 @@ def before_named(start: str | None, span: TimeRange, zone: ZoneInfo, now: dateti
         return previous_range(span, zone, now, "month")
     if ago := _AGO.match(start):
         whole = latest(_length(ago), now, zone)
-        return past_part(days_before(whole, zone), whole, now)
+        return past_part(_days_before(whole, zone), whole, now)
     return None
 
 
@@ -161,7 +161,7 @@ def past_part(before: TimeRange, span: TimeRange, now: datetime) -> TimeRange:
     return TimeRange(before.start, min(before.end, before.start + (until - span.start)))
 
 
-def days_before(span: TimeRange, zone: ZoneInfo) -> TimeRange:
+def _days_before(span: TimeRange, zone: ZoneInfo) -> TimeRange:
     """Return as many local days before whole days; before anything else, as long a range."""
     first, after = _days(span, zone)
     if not _whole_days(span, zone):
@@ -184,13 +184,13 @@ def _before(span: TimeRange, zone: ZoneInfo, part_of: PeriodName | None) -> Time
         return TimeRange(midnight(next_first(first, "month", -months), zone), span.start)
     days = (after - first).days if _whole_days(span, zone) else 0
     if days == 1 or (days == 7 and first_day(first, "week") == first):
-        return days_before(span, zone)
+        return _days_before(span, zone)
     for unit in _PARTS:
         period = period_of(span.start, unit, zone)
         if part_of in (None, unit) and span.start == period.start and span.end < period.end:
             start = period_of(span.start - _MINUTE, unit, zone).start
             return TimeRange(start, min(start + span.length, span.start))
-    return days_before(span, zone)
+    return _days_before(span, zone)
 
 
 def _days(span: TimeRange, zone: ZoneInfo) -> tuple[date, date]:

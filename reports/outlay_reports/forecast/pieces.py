@@ -85,9 +85,8 @@ def _pieces(course: Trajectory, edges: Sequence[datetime], now: datetime) -> Ban
     if not course.tested:
         return _around(mean, mean)
     cuts = [bisect_left(whole.edges, edge) for edge in edges]
-    first = float(
-        course.until(edges[1]).at(now, 0).spread[-1]
-    )  # the piece that has begun is a period that lands
+    # The piece that has begun is a period that lands.
+    first = float(course.until(edges[1]).at(now, 0).spread[-1])
     spread = [first, *(_spread(whole, low, high) for low, high in pairwise(cuts[1:]))]
     found = _around(mean, np.array(spread))
     if any(high - low > 1 for low, high in pairwise(cuts)):

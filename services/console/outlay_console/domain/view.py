@@ -13,7 +13,7 @@ from outlay_kit.time_ranges import PeriodName, TimeRange, latest, midnight, next
 from outlay_reports.cost_query import Amount, parse_amount
 from outlay_reports.errors import QueryError
 from outlay_reports.explore_links import range_pairs
-from outlay_reports.periods import days_before, past_part, previous_range, whole_months
+from outlay_reports.periods import before_named, past_part, previous_range, whole_months
 from outlay_schemas.currency import USD, Currency
 from outlay_schemas.dimensions import (
     CELL,
@@ -111,13 +111,10 @@ class View:
         return latest(RANGES[self.range][1], now, self.zone)
 
     def before(self, now: datetime) -> TimeRange:
-        """Return what it is compared with: see `previous_range`; of a range that ends now, as many days or hours
-        before."""
+        """Return what it is compared with: without a choice, as reports do (`before_named`, `previous_range`)."""
         span = self.span(now)
         if self.compare in ("", "previous"):
-            if self.range in RANGES:
-                return past_part(days_before(span, self.zone), span, now)
-            return previous_range(span, self.zone, now)
+            return before_named(self.range, span, self.zone, now) or previous_range(span, self.zone, now)
         start = _earlier(self.compare, span.start, self.zone)
         if self.compare in _BY_MONTHS and whole_months(span, self.zone):
             return past_part(TimeRange(start, _earlier(self.compare, span.end, self.zone)), span, now)
