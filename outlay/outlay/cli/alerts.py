@@ -80,7 +80,7 @@ def list_alerts(
     """Show the alerts that are firing, the most severe first, then the newest: one line for each incident.
 
     A title has the figures of its newest message. What is spent of a budget now: outlay budgets.
-    --json has every alert: `as_of` is the time of its figures and of what it is made up of, `incident` is as it is now.
+    --json has every alert: `as_of` is the time of its figures and contributors; `incident` is as it is now.
     """
     with open_clickhouse(tenant) as clickhouse:
         bound = {"tenant": tenant, "all": everything, "limit": limit}
