@@ -18,7 +18,6 @@ from outlay_reports.alert_list import MOST, AlertList, alert_statement
 from outlay_reports.compare import THING, Comparison, compare, compare_table
 from outlay_reports.cost_query import CostQuery, total
 from outlay_reports.forecast.summary import budget_table, landing_table, plans_of
-from outlay_reports.incidents import Incident
 from outlay_reports.money import counted, dollars, percent, share
 from outlay_reports.periods import previous_range
 from outlay_reports.renderers import display_rows, html_page, html_table, render, to_markdown
@@ -36,8 +35,8 @@ _ABOUT = (
 )
 _ALERTS = alert_statement(_ABOUT)
 """Alerts about the period, and those about earlier times that were found in it: no channel was notified of them."""
-_INCIDENTS = 20
-"""Incidents that a digest lists of each: about the period, and about earlier times."""
+_MOST = 20
+"""Most incidents about the period, and most alerts about earlier times, that a digest lists."""
 _DEAD_LETTERS = (
     "SELECT stage, code, count() AS n FROM dead_letters FINAL WHERE at >= toDateTime({low:UInt32}, 'UTC')"
     f" AND at < toDateTime({{high:UInt32}}, 'UTC'){_OF}"
@@ -169,19 +168,17 @@ def _bounds(week: CostQuery) -> dict[str, object]:
 
 
 def _alerts(clickhouse: ClickHouseClient, week: CostQuery) -> DigestSection:
-    found = AlertList.of(clickhouse.rows(_ALERTS, {**_bounds(week), "limit": MOST})).incidents
-    late = [one for one in found if one.main.backfill]
-    shown = [one for one in found if not one.main.backfill][:_INCIDENTS] + late[:_INCIDENTS]
-    rows = tuple(Row((one.main.severity, _stands(one), one.heading)) for one in shown)
+    found = AlertList.of(clickhouse.rows(_ALERTS, {**_bounds(week), "limit": MOST}))
+    notified = [one for one in found.incidents if not one.main.backfill]
+    late = [alert for alert, _ in found.alerts if alert.backfill]  # each one: no channel was notified of it
+    rows = (
+        *(Row((one.main.severity, one.state, one.heading)) for one in notified[:_MOST]),
+        *(Row((one.severity, f"backfill: {one.window:%Y-%m-%d}", one.title)) for one in late[:_MOST]),
+    )
     columns = (Column("severity", "severity"), Column("state", "state"), Column("title", "alert"))
     if not rows:
         return DigestSection("Alerts", "No alerts.")
     return DigestSection("Alerts", sheet=ReportTable("alerts", "Alerts", columns, rows))
-
-
-def _stands(incident: Incident) -> str:
-    main = incident.main
-    return f"backfill: {main.window:%Y-%m-%d}" if main.backfill else incident.state
 
 
 def _quality(sources: DigestSources, week: CostQuery) -> DigestSection:
